@@ -1,0 +1,104 @@
+//! One error type for the whole library: a closed kind for code to branch on, and for people the
+//! sentence, the place and the cause.
+
+use std::path::{Path, PathBuf};
+
+/// Shorthand used throughout the crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Everything that can go wrong, by what the caller can do about it.
+///
+/// Text inside a variant may quote input; whoever prints it must neutralise it first
+/// (see `output::safe`).
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file or folder could not be opened, read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// What was being touched.
+        path: PathBuf,
+        /// The operating system's answer.
+        source: std::io::Error,
+    },
+    /// The request itself makes no sense: a bad time, an unknown table, a parameter that is missing.
+    #[error("{message}")]
+    Usage {
+        /// What is wrong.
+        message: String,
+        /// What to do instead, if we know.
+        hint: Option<String>,
+    },
+    /// Nothing that the sources name could be read as a CloudTrail log.
+    #[error("no readable CloudTrail log in {what}")]
+    NothingReadable {
+        /// The sources as the user gave them.
+        what: String,
+    },
+    /// An id given by the user matches nothing.
+    #[error("{message}")]
+    NotFound {
+        /// What was looked for.
+        message: String,
+        /// Near matches, or where to look.
+        hint: Option<String>,
+    },
+    /// The store folder holds something this version cannot use.
+    #[error("store {}: {message}", path.display())]
+    Store {
+        /// The store folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// The input does not fit into the memory that was allowed.
+    #[error("{message}")]
+    TooLarge {
+        /// Which limit, and by how much.
+        message: String,
+    },
+    /// The Delta Lake layer refused.
+    #[error("delta table: {0}")]
+    Delta(#[from] deltalake_core::DeltaTableError),
+    /// The SQL engine refused; the text names the place in the statement.
+    #[error("{0}")]
+    Sql(#[from] datafusion::error::DataFusionError),
+    /// Arrow refused a batch: a defect of ours.
+    #[error("arrow: {0}")]
+    Arrow(#[from] arrow::error::ArrowError),
+    /// Parquet refused.
+    #[error("parquet: {0}")]
+    Parquet(#[from] parquet::errors::ParquetError),
+    /// JSON of our own making (snapshot file, linking state) is broken.
+    #[error("json: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+impl Error {
+    /// An I/O error with its path; made for `map_err(Error::io(path))`.
+    pub fn io(path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Error {
+        let path = path.as_ref().to_path_buf();
+        move |source| Error::Io { path, source }
+    }
+
+    /// A usage error without a hint.
+    pub fn usage(message: impl Into<String>) -> Error {
+        Error::Usage { message: message.into(), hint: None }
+    }
+
+    /// A usage error that says what to do instead.
+    pub fn usage_hint(message: impl Into<String>, hint: impl Into<String>) -> Error {
+        Error::Usage { message: message.into(), hint: Some(hint.into()) }
+    }
+
+    /// What to do next, where there is something to say.
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Error::Usage { hint, .. } | Error::NotFound { hint, .. } => hint.as_deref(),
+            Error::NothingReadable { .. } => Some(
+                "give a folder, file or glob of .json.gz files, for example AWSLogs/111111111111/CloudTrail",
+            ),
+            _ => None,
+        }
+    }
+}

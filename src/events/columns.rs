@@ -1,0 +1,71 @@
+//! The columns of **events**. Sources of the meanings: AWS CloudTrail User Guide, "CloudTrail
+//! record contents" and "CloudTrail userIdentity element".
+
+use crate::table::Kind::{Bool, Date, Int, Json, Resources, Text, Time};
+use crate::table::{Column, TableDef, col};
+
+/// One row a distinct CloudTrail event.
+pub const EVENTS: TableDef = TableDef {
+    name: "events",
+    doc: "One row a distinct CloudTrail event, with every field of its record.",
+    columns: COLUMNS,
+    partition_by: Some("event_date"),
+    lookup: &["event_id", "access_key_id", "session_id", "shared_event_id", "request_id"],
+    sort_by: &["event_time", "event_id"],
+};
+
+#[rustfmt::skip]
+const COLUMNS: &[Column] = &[
+    col("event_id", Text, "eventID; for records older than eventVersion 1.01, which have none, sha256: and the hash of the record"),
+    col("event_time", Time, "eventTime: when the service completed the request, whole seconds"),
+    col("event_date", Date, "UTC day of event_time; the partition"),
+    col("event_version", Text, "eventVersion, for example 1.11"),
+    col("event_source", Text, "eventSource, for example sts.amazonaws.com"),
+    col("event_name", Text, "eventName: the API call"),
+    col("event_type", Text, "eventType, for example AwsApiCall, AwsConsoleSignIn"),
+    col("event_category", Text, "eventCategory: Management, Data, NetworkActivity"),
+    col("read_only", Bool, "readOnly: whether the call changes nothing"),
+    col("management_event", Bool, "managementEvent"),
+    col("aws_region", Text, "awsRegion"),
+    col("recipient_account_id", Text, "recipientAccountId: the account whose log this is"),
+    col("source_ip_address", Text, "sourceIPAddress: an address, a service name or AWS Internal; text"),
+    col("user_agent", Text, "userAgent; written by the caller, so never evidence of identity"),
+    col("error_code", Text, "errorCode; null when the call succeeded"),
+    col("error_message", Text, "errorMessage"),
+    col("request_id", Text, "requestID"),
+    col("shared_event_id", Text, "sharedEventID: joins the copies of one call in several accounts"),
+    col("vpc_endpoint_id", Text, "vpcEndpointId"),
+    col("identity_type", Text, "userIdentity.type: who the record says is calling"),
+    col("principal_id", Text, "userIdentity.principalId"),
+    col("principal_arn", Text, "userIdentity.arn"),
+    col("account_id", Text, "userIdentity.accountId"),
+    col("access_key_id", Text, "userIdentity.accessKeyId; not unique by itself"),
+    col("user_name", Text, "userIdentity.userName"),
+    col("invoked_by", Text, "userIdentity.invokedBy: the service that made the call"),
+    col("identity_provider", Text, "userIdentity.identityProvider"),
+    col("on_behalf_of_user_id", Text, "userIdentity.onBehalfOf.userId: the Identity Center user"),
+    col("session_issuer_type", Text, "userIdentity.sessionContext.sessionIssuer.type"),
+    col("session_issuer_arn", Text, "…sessionIssuer.arn: the role with its path"),
+    col("session_issuer_principal_id", Text, "…sessionIssuer.principalId: the role's unique id"),
+    col("session_issuer_account_id", Text, "…sessionIssuer.accountId"),
+    col("session_issuer_user_name", Text, "…sessionIssuer.userName: the role name"),
+    col("session_created_at", Time, "…attributes.creationDate: when the credentials were issued"),
+    col("mfa_authenticated", Bool, "…attributes.mfaAuthenticated; false does not mean no MFA at an identity provider"),
+    col("source_identity", Text, "…sessionContext.sourceIdentity"),
+    col("ec2_role_delivery", Text, "…sessionContext.ec2RoleDelivery: 1.0 or 2.0, the metadata service version"),
+    col("assumed_root", Bool, "…sessionContext.assumedRoot"),
+    col("from_console", Bool, "sessionCredentialFromConsole; absence proves nothing"),
+    col("sign_in_session_arn", Text, "…sessionContext.signInSessionArn"),
+    col("request_parameters", Json, "requestParameters"),
+    col("response_elements", Json, "responseElements, without session tokens"),
+    col("additional_event_data", Json, "additionalEventData"),
+    col("service_event_details", Json, "serviceEventDetails"),
+    col("resources", Resources, "resources: what was touched"),
+    col("tls_details", Json, "tlsDetails"),
+    col("extra", Json, "every member of the record that the columns cannot give back; merge it over them to rebuild the record"),
+    col("session_id", Text, "the session whose credentials made the call; joins sessions; null where the record names none"),
+    col("credential_id", Text, "the credential inside the session (one access key); joins credentials"),
+    col("record_hash", Int, "hash of the record's content, blind to key order and white space: tells true duplicates from altered ones"),
+    col("source_file", Text, "the file the record was read from"),
+    col("source_record", Int, "its number in that file, from 1"),
+];

@@ -1,0 +1,68 @@
+//! The columns of the tables about the input itself: **files**, **rejects**, **coverage**.
+
+use crate::table::Kind::{Int, Text, Time};
+use crate::table::{Column, TableDef, col};
+
+/// One row an input object.
+pub const FILES: TableDef = TableDef {
+    name: "files",
+    doc: "One row an input object as it was read; records = kept + duplicates + rejected.",
+    columns: FILE_COLUMNS,
+    partition_by: None,
+    lookup: &["path", "sha256"],
+    sort_by: &["path", "ingested_at"],
+};
+
+#[rustfmt::skip]
+const FILE_COLUMNS: &[Column] = &[
+    col("path", Text, "path as given"),
+    col("size_bytes", Int, "size of the object as stored"),
+    col("sha256", Text, "SHA-256 of the object as stored, hexadecimal; null when it could not be read"),
+    col("modified_at", Time, "modification time when it was read"),
+    col("records", Int, "records found; a file that cannot be read counts as one"),
+    col("kept", Int, "records stored as events"),
+    col("duplicates", Int, "records that were stored already, here or from another file"),
+    col("rejected", Int, "records that could not be read; each has a row in rejects"),
+    col("conflicts", Int, "records among kept whose event id was stored already with another content"),
+    col("first_event_time", Time, "earliest event among kept and duplicates"),
+    col("last_event_time", Time, "latest event among kept and duplicates"),
+    col("ingested_at", Time, "when it was read"),
+    col("status", Text, "complete; partial: something in it was rejected; unreadable; skipped: no log of API calls (digest, Insights)"),
+];
+
+/// One row a record or file that could not be read.
+pub const REJECTS: TableDef = TableDef {
+    name: "rejects",
+    doc: "One row a record or file that could not be read.",
+    columns: REJECT_COLUMNS,
+    partition_by: None,
+    lookup: &["path"],
+    sort_by: &["path", "position"],
+};
+
+#[rustfmt::skip]
+const REJECT_COLUMNS: &[Column] = &[
+    col("path", Text, "file"),
+    col("position", Text, "where in it: record number and byte offset in the uncompressed text"),
+    col("reason", Text, "what is wrong"),
+    col("content", Text, "the text that could not be read, without session tokens, at most 256 KiB"),
+];
+
+/// One row an hour of an account and region that has logs.
+pub const COVERAGE: TableDef = TableDef {
+    name: "coverage",
+    doc: "One row an account, region and hour with at least one event, so that no activity differs from no logs.",
+    columns: COVERAGE_COLUMNS,
+    partition_by: None,
+    lookup: &["account_id"],
+    sort_by: &["account_id", "aws_region", "hour"],
+};
+
+#[rustfmt::skip]
+const COVERAGE_COLUMNS: &[Column] = &[
+    col("account_id", Text, "recipientAccountId: the account whose log it is"),
+    col("aws_region", Text, "awsRegion"),
+    col("hour", Time, "start of the hour, UTC"),
+    col("files", Int, "files that hold events of that hour"),
+    col("events", Int, "events in that hour"),
+];
