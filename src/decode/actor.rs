@@ -1,0 +1,79 @@
+//! Which session and which credential a record's identity stands for.
+//!
+//! A *session* is (partition, account, principal id, creation date); a *credential* is one access
+//! key inside it. Console and instance sessions use several keys, and the same key id can occur in
+//! several sessions, so neither level alone will do.
+
+use std::sync::Arc;
+
+use super::identity::IdentityColumns;
+use crate::model::{arn, ids, time};
+
+/// Session and credential behind a call, as far as its own record tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    /// The session; `None` for callers that have none: services, outside identities, principals of
+    /// other accounts, unknown callers.
+    pub session_id: Option<Arc<str>>,
+    /// The credential inside the session, or the caller without session.
+    pub credential_id: Arc<str>,
+}
+
+/// The actor of an ordinary call.
+pub fn of_identity(identity: &IdentityColumns, region: &str) -> Actor {
+    in_session_since(identity, region, identity.session_created_at)
+}
+
+/// The actor of a sign-in event that succeeded: `ConsoleLogin` and `SwitchRole` show neither key
+/// nor creation date, and belong to the session that begins with them.
+pub fn of_sign_in(identity: &IdentityColumns, region: &str, event_time: i64) -> Actor {
+    in_session_since(identity, region, identity.session_created_at.or(Some(event_time)))
+}
+
+/// The actor of a sign-in that failed: somebody who claims to be the principal.
+pub fn of_failed_sign_in(identity: &IdentityColumns) -> Actor {
+    Actor { session_id: None, credential_id: external(identity, "sign-in failed").into() }
+}
+
+fn in_session_since(identity: &IdentityColumns, region: &str, created: Option<i64>) -> Actor {
+    let Some(session_id) = session_of(identity, region, created) else {
+        return Actor { session_id: None, credential_id: external(identity, "").into() };
+    };
+    let credential_id = ids::credential_id(&session_id, identity.access_key_id.as_deref());
+    Actor { session_id: Some(session_id.into()), credential_id: credential_id.into() }
+}
+
+fn session_of(identity: &IdentityColumns, region: &str, created: Option<i64>) -> Option<String> {
+    match identity.identity_type.as_deref() {
+        Some("AssumedRole" | "FederatedUser" | "IAMUser" | "Root" | "Role") => {}
+        _ => return None,
+    }
+    let arn = identity.principal_arn.as_deref();
+    let principal = identity.principal_id.as_deref().or(arn)?;
+    let account = identity.account_id.as_deref().or(arn.and_then(arn::account))?;
+    let seconds = created.map(|micros| micros.div_euclid(time::SECOND));
+    Some(ids::session_id(partition(identity, region), account, principal, seconds))
+}
+
+/// The partition, from whatever ARN there is, else from the region.
+pub fn partition<'a>(identity: &'a IdentityColumns, region: &'a str) -> &'a str {
+    [&identity.principal_arn, &identity.session_issuer_arn]
+        .into_iter()
+        .find_map(|arn| arn::partition(arn.as_deref()?))
+        .unwrap_or_else(|| arn::partition_of_region(region))
+}
+
+fn external(identity: &IdentityColumns, claim: &str) -> String {
+    let text = |field: &Option<String>| field.clone().unwrap_or_default();
+    ids::external_credential_id(&[
+        claim,
+        &text(&identity.identity_type),
+        &text(&identity.account_id),
+        &text(&identity.principal_id),
+        &text(&identity.principal_arn),
+        &text(&identity.user_name),
+        &text(&identity.invoked_by),
+        &text(&identity.identity_provider),
+        &text(&identity.on_behalf_of_user_id),
+    ])
+}

@@ -1,0 +1,353 @@
+//! A raw record made into a typed event: what has a column goes to its field, everything else to
+//! `extra`, so that nothing is lost and the record can be rebuilt.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use super::actor::{self, Actor};
+use super::identity::Identity;
+use super::json::{self, Canonical};
+use super::raw::{self, Member, RawRecord};
+use super::redact;
+use crate::model::time;
+
+/// One entry of `resources`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Resource {
+    /// `ARN`.
+    #[serde(rename = "ARN", default, deserialize_with = "present_text")]
+    pub arn: Option<String>,
+    /// `accountId`.
+    #[serde(rename = "accountId", default, deserialize_with = "present_text")]
+    pub account_id: Option<String>,
+    /// `type`.
+    #[serde(rename = "type", default, deserialize_with = "present_text")]
+    pub kind: Option<String>,
+}
+
+/// Refuses null, which the column could not tell from an absent member.
+fn present_text<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Option<String>, D::Error> {
+    String::deserialize(d).map(Some)
+}
+
+/// One event. Times are microseconds since 1970. Text borrows from the record where it can.
+#[derive(Debug, Clone)]
+#[allow(missing_docs)] // the fields are the columns of `events`, described there
+pub struct Event<'a> {
+    pub event_id: Cow<'a, str>,
+    pub event_time: i64,
+    pub event_version: Option<Cow<'a, str>>,
+    pub event_source: Cow<'a, str>,
+    pub event_name: Cow<'a, str>,
+    pub event_type: Option<Cow<'a, str>>,
+    pub event_category: Option<Cow<'a, str>>,
+    pub read_only: Option<bool>,
+    pub management_event: Option<bool>,
+    pub aws_region: Option<Cow<'a, str>>,
+    pub recipient_account_id: Option<Cow<'a, str>>,
+    pub source_ip_address: Option<Cow<'a, str>>,
+    pub user_agent: Option<Cow<'a, str>>,
+    pub error_code: Option<Cow<'a, str>>,
+    pub error_message: Option<Cow<'a, str>>,
+    pub request_id: Option<Cow<'a, str>>,
+    pub shared_event_id: Option<Cow<'a, str>>,
+    pub vpc_endpoint_id: Option<Cow<'a, str>>,
+    pub from_console: Option<bool>,
+    pub request_parameters: Option<Cow<'a, str>>,
+    pub response_elements: Option<Cow<'a, str>>,
+    pub additional_event_data: Option<Cow<'a, str>>,
+    pub service_event_details: Option<Cow<'a, str>>,
+    pub tls_details: Option<Cow<'a, str>>,
+    pub resources: Option<Vec<Resource>>,
+    pub extra: Option<String>,
+    pub identity: Arc<Identity>,
+    pub actor: Actor,
+    pub record_hash: u64,
+}
+
+/// Why a record that is valid JSON is no event.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotAnEvent {
+    /// Without a time the record has no place.
+    #[error("eventTime is missing")]
+    NoTime,
+    /// It is there but cannot be read.
+    #[error("eventTime is not an instant: {0}")]
+    BadTime(String),
+    /// Neither says what was called.
+    #[error("neither eventSource nor eventName: not a CloudTrail record")]
+    NoCall,
+    /// See [`json::TooDeep`].
+    #[error(transparent)]
+    TooDeep(#[from] json::TooDeep),
+}
+
+/// Most identities remembered at a time; the memory is a cache, forgetting costs only time.
+const MOST_IDENTITIES: usize = 20_000;
+
+/// Decodes records. Remembers identities, because one caller makes many calls.
+#[derive(Default)]
+pub struct Decoder {
+    identities: HashMap<String, Arc<Identity>>,
+}
+
+impl Decoder {
+    /// Makes one record an event.
+    ///
+    /// # Errors
+    /// [`NotAnEvent`]: the record has no place among the events.
+    pub fn event<'a>(&mut self, record: &RawRecord<'a>) -> Result<Event<'a>, NotAnEvent> {
+        let mut rest = Rest::default();
+        let event_time = event_time(record, &mut rest)?;
+        if record.get(Member::EventSource).is_none() && record.get(Member::EventName).is_none() {
+            return Err(NotAnEvent::NoCall);
+        }
+        let mut text = |member| rest.text(record, member);
+        let event_id = text(Member::EventId);
+        let event_source = text(Member::EventSource).unwrap_or_default();
+        let event_name = text(Member::EventName).unwrap_or_default();
+        let aws_region = text(Member::AwsRegion);
+        let error_message = text(Member::ErrorMessage);
+        let mut event = Event {
+            event_id: Cow::Borrowed(""),
+            event_time,
+            event_version: text(Member::EventVersion),
+            event_source,
+            event_name,
+            event_type: text(Member::EventType),
+            event_category: text(Member::EventCategory),
+            recipient_account_id: text(Member::RecipientAccountId),
+            source_ip_address: text(Member::SourceIpAddress),
+            user_agent: text(Member::UserAgent),
+            error_code: text(Member::ErrorCode),
+            request_id: text(Member::RequestId),
+            shared_event_id: text(Member::SharedEventId),
+            vpc_endpoint_id: text(Member::VpcEndpointId),
+            error_message,
+            read_only: rest.flag(record, Member::ReadOnly),
+            management_event: rest.flag(record, Member::ManagementEvent),
+            from_console: rest.text_flag(record, Member::SessionCredentialFromConsole),
+            request_parameters: rest.json(record, Member::RequestParameters)?,
+            response_elements: rest.json(record, Member::ResponseElements)?,
+            additional_event_data: rest.json(record, Member::AdditionalEventData)?,
+            service_event_details: rest.json(record, Member::ServiceEventDetails)?,
+            tls_details: rest.json(record, Member::TlsDetails)?,
+            resources: rest.resources(record)?,
+            identity: self.identity(record, aws_region.as_deref().unwrap_or(""))?,
+            aws_region,
+            actor: Actor { session_id: None, credential_id: "".into() },
+            extra: None,
+            record_hash: 0,
+        };
+        event.actor = actor_of(&event);
+        rest.identity(record, &event.identity);
+        for (name, value) in &record.others {
+            rest.keep(name, value.get())?;
+        }
+        event.record_hash = rest.hash;
+        event.event_id = event_id.unwrap_or_else(|| Cow::Owned(id_of_content(record)));
+        event.extra = rest.finish();
+        Ok(event)
+    }
+
+    fn identity(&mut self, record: &RawRecord, region: &str) -> Result<Arc<Identity>, json::TooDeep> {
+        let raw = record.get(Member::UserIdentity);
+        // The region only matters where no ARN tells the partition; it is part of the key so that
+        // the memory can never change an answer.
+        let partition = crate::model::arn::partition_of_region(region);
+        let key = format!("{partition}{}", raw.unwrap_or(""));
+        if let Some(known) = self.identities.get(&key) {
+            return Ok(known.clone());
+        }
+        let identity = Arc::new(Identity::read(raw, region)?);
+        if self.identities.len() >= MOST_IDENTITIES {
+            self.identities.clear();
+        }
+        self.identities.insert(key, identity.clone());
+        Ok(identity)
+    }
+}
+
+fn event_time(record: &RawRecord, rest: &mut Rest) -> Result<i64, NotAnEvent> {
+    let raw = record.get(Member::EventTime).ok_or(NotAnEvent::NoTime)?;
+    let shown = || raw.chars().take(40).collect::<String>();
+    let text = raw::text(raw).ok_or_else(|| NotAnEvent::BadTime(shown()))?;
+    let micros = time::parse_instant(&text).ok_or_else(|| NotAnEvent::BadTime(shown()))?;
+    rest.hash_text(Member::EventTime, &text);
+    if time::format_instant(micros) != *text {
+        rest.extra.insert(Member::EventTime.name().to_owned(), Value::from(text.as_ref()));
+    }
+    Ok(micros)
+}
+
+/// Sign-in events name a principal without key and creation date; see [`actor::of_sign_in`].
+fn actor_of(event: &Event) -> Actor {
+    let region = event.aws_region.as_deref().unwrap_or("");
+    if !event.event_source.starts_with("signin.amazonaws.com") {
+        return event.identity.actor.clone();
+    }
+    let columns = &event.identity.columns;
+    match event.event_name.as_ref() {
+        "ConsoleLogin" | "SwitchRole" | "RenewRole" if sign_in_succeeded(event) => {
+            actor::of_sign_in(columns, region, event.event_time)
+        }
+        "ConsoleLogin" | "SwitchRole" | "RenewRole" | "CheckMfa" => actor::of_failed_sign_in(columns),
+        _ => event.identity.actor.clone(),
+    }
+}
+
+/// Whether a sign-in event reports success. Failures have `"ConsoleLogin": "Failure"` and an
+/// `errorMessage`, but no `errorCode`.
+/// Source: CloudTrail User Guide, "AWS Management Console sign-in events".
+pub fn sign_in_succeeded(event: &Event) -> bool {
+    let failed = event.response_elements.as_deref().is_some_and(|r| r.contains("\"Failure\""));
+    event.error_code.is_none() && event.error_message.is_none() && !failed
+}
+
+/// An id for records of eventVersion 1.00, which have none: a hash of the content that is blind to
+/// white space and order of members, because `Value` keeps members sorted.
+fn id_of_content(record: &RawRecord) -> String {
+    let mut whole: Map<String, Value> = Map::new();
+    let known = Member::ALL.iter().filter_map(|m| Some((m.name(), record.get(*m)?)));
+    let others = record.others.iter().map(|(name, value)| (name.as_ref(), value.get()));
+    for (name, text) in known.chain(others) {
+        let clean = json::canonical(text).map(|c| c.text.into_owned()).unwrap_or_default();
+        let value = serde_json::from_str(&clean).unwrap_or(Value::String(clean));
+        whole.insert(name.to_owned(), value);
+    }
+    let digest = Sha256::digest(Value::Object(whole).to_string().as_bytes());
+    let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{hex}")
+}
+
+/// Collects what no column holds, and the hash over everything.
+#[derive(Default)]
+struct Rest {
+    extra: Map<String, Value>,
+    hash: u64,
+}
+
+impl Rest {
+    fn add_hash(&mut self, name: &str, value: u64) {
+        self.hash = self.hash.wrapping_add(json::hash_member(name, value));
+    }
+
+    fn hash_text(&mut self, member: Member, text: &str) {
+        self.add_hash(member.name(), json::hash_text(text));
+    }
+
+    /// Keeps a member that no column can hold as it is.
+    fn keep(&mut self, name: &str, text: &str) -> Result<(), json::TooDeep> {
+        let Canonical { text, hash } = json::canonical(text)?;
+        if redact::is_token_key(name) {
+            return Ok(());
+        }
+        self.add_hash(name, hash);
+        let value = serde_json::from_str(&text).unwrap_or_else(|_| Value::from(text.as_ref()));
+        self.extra.insert(name.to_owned(), value);
+        Ok(())
+    }
+
+    fn text<'a>(&mut self, record: &RawRecord<'a>, member: Member) -> Option<Cow<'a, str>> {
+        let raw = record.get(member)?;
+        match raw::text(raw).filter(|text| !text.is_empty()) {
+            Some(text) => {
+                self.hash_text(member, &text);
+                if redact::may_hold_token(&text) {
+                    return Some(Cow::Owned(redact::scrub(&text)));
+                }
+                Some(text)
+            }
+            None => {
+                // A wrong type in one member is no reason to lose the record.
+                let _ = self.keep(member.name(), raw);
+                None
+            }
+        }
+    }
+
+    fn flag(&mut self, record: &RawRecord, member: Member) -> Option<bool> {
+        let raw = record.get(member)?;
+        let flag = match raw {
+            "true" => Some(true),
+            "false" => Some(false),
+            _ => None,
+        };
+        match flag {
+            Some(_) => self.add_hash(member.name(), json::canonical(raw).ok()?.hash),
+            None => {
+                let _ = self.keep(member.name(), raw);
+                // Some tools write booleans as strings.
+                return raw::text(raw).and_then(|text| text.parse().ok());
+            }
+        }
+        flag
+    }
+
+    /// A boolean that CloudTrail writes as a string.
+    fn text_flag(&mut self, record: &RawRecord, member: Member) -> Option<bool> {
+        let raw = record.get(member)?;
+        let flag = raw::text(raw).and_then(|text| text.parse().ok());
+        match flag {
+            Some(_) => self.add_hash(member.name(), json::canonical(raw).ok()?.hash),
+            None => {
+                let _ = self.keep(member.name(), raw);
+                return raw.parse().ok();
+            }
+        }
+        flag
+    }
+
+    fn json<'a>(
+        &mut self,
+        record: &RawRecord<'a>,
+        member: Member,
+    ) -> Result<Option<Cow<'a, str>>, json::TooDeep> {
+        let Some(raw) = record.get(member) else { return Ok(None) };
+        if raw == "null" {
+            self.keep(member.name(), raw)?;
+            return Ok(None);
+        }
+        let Canonical { text, hash } = json::canonical(raw)?;
+        self.add_hash(member.name(), hash);
+        Ok(Some(text))
+    }
+
+    fn resources(&mut self, record: &RawRecord) -> Result<Option<Vec<Resource>>, json::TooDeep> {
+        let Some(raw) = record.get(Member::Resources) else { return Ok(None) };
+        if let Ok(resources) = serde_json::from_str::<Vec<Resource>>(raw) {
+            self.add_hash(Member::Resources.name(), json::canonical(raw)?.hash);
+            return Ok(Some(resources));
+        }
+        // Members without a column, nulls, other spellings: the column takes what it can, and the
+        // whole stays in `extra`.
+        self.keep(Member::Resources.name(), raw)?;
+        let entries: Vec<Value> = serde_json::from_str(raw).unwrap_or_default();
+        let text = |entry: &Value, name: &str| Some(entry.get(name)?.as_str()?.to_owned());
+        let resources = entries.iter().map(|entry| Resource {
+            arn: text(entry, "ARN").or_else(|| text(entry, "arn")),
+            account_id: text(entry, "accountId"),
+            kind: text(entry, "type"),
+        });
+        Ok(Some(resources.collect::<Vec<_>>()).filter(|r| !r.is_empty()))
+    }
+
+    fn identity(&mut self, record: &RawRecord, identity: &Identity) {
+        if record.get(Member::UserIdentity).is_some() {
+            self.add_hash(Member::UserIdentity.name(), identity.hash);
+        }
+        if let Some(rest) = &identity.rest {
+            self.extra.insert(Member::UserIdentity.name().to_owned(), rest.clone());
+        }
+    }
+
+    fn finish(self) -> Option<String> {
+        (!self.extra.is_empty()).then(|| Value::Object(self.extra).to_string())
+    }
+}

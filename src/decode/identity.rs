@@ -1,0 +1,232 @@
+//! The `userIdentity` block: who the record says is calling.
+//!
+//! Source: CloudTrail User Guide, "CloudTrail userIdentity element".
+
+use serde_json::{Map, Value};
+
+use super::actor::{self, Actor};
+use super::json;
+use crate::model::time;
+
+/// CloudTrail's literal in place of a value it will not show.
+pub const HIDDEN: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
+
+macro_rules! text_columns {
+    ($($field:ident = $($step:literal)/+),+ $(,)?) => {
+        /// The parts of `userIdentity` that have a column. Empty strings and CloudTrail's literal
+        /// for hidden values are absent here and kept in [`Identity::rest`].
+        #[derive(Debug, Clone, Default, PartialEq, Eq)]
+        #[allow(missing_docs)]
+        pub struct IdentityColumns {
+            $(pub $field: Option<String>,)+
+            /// `creationDate`, microseconds since 1970.
+            pub session_created_at: Option<i64>,
+            pub mfa_authenticated: Option<bool>,
+            pub assumed_root: Option<bool>,
+        }
+
+        impl IdentityColumns {
+            fn read_text(&mut self, block: &Value) {
+                $(self.$field = text_at(block, &[$($step),+]);)+
+            }
+
+            fn write_text(&self, block: &mut Value) {
+                $(if let Some(text) = &self.$field {
+                    put(block, &[$($step),+], Value::from(text.as_str()));
+                })+
+            }
+        }
+    };
+}
+
+text_columns! {
+    identity_type = "type",
+    principal_id = "principalId",
+    principal_arn = "arn",
+    account_id = "accountId",
+    access_key_id = "accessKeyId",
+    user_name = "userName",
+    invoked_by = "invokedBy",
+    identity_provider = "identityProvider",
+    on_behalf_of_user_id = "onBehalfOf" / "userId",
+    session_issuer_type = "sessionContext" / "sessionIssuer" / "type",
+    session_issuer_arn = "sessionContext" / "sessionIssuer" / "arn",
+    session_issuer_principal_id = "sessionContext" / "sessionIssuer" / "principalId",
+    session_issuer_account_id = "sessionContext" / "sessionIssuer" / "accountId",
+    session_issuer_user_name = "sessionContext" / "sessionIssuer" / "userName",
+    source_identity = "sessionContext" / "sourceIdentity",
+    ec2_role_delivery = "sessionContext" / "ec2RoleDelivery",
+    sign_in_session_arn = "sessionContext" / "signInSessionArn",
+}
+
+const CREATED: &[&str] = &["sessionContext", "attributes", "creationDate"];
+const MFA: &[&str] = &["sessionContext", "attributes", "mfaAuthenticated"];
+const ASSUMED_ROOT: &[&str] = &["sessionContext", "assumedRoot"];
+
+impl IdentityColumns {
+    /// Takes from a `userIdentity` block what has a column. Anything but an object has nothing.
+    pub fn read(block: &Value) -> IdentityColumns {
+        let mut columns = IdentityColumns::default();
+        columns.read_text(block);
+        columns.session_created_at = text_at(block, CREATED).and_then(|t| time::parse_instant(&t));
+        columns.mfa_authenticated = flag_at(block, MFA);
+        columns.assumed_root = flag_at(block, ASSUMED_ROOT);
+        columns
+    }
+
+    /// The block as far as the columns know it.
+    pub fn write(&self) -> Value {
+        let mut block = Value::Object(Map::new());
+        self.write_text(&mut block);
+        if let Some(created) = self.session_created_at {
+            put(&mut block, CREATED, Value::from(time::format_instant(created)));
+        }
+        for (path, flag) in [(MFA, self.mfa_authenticated), (ASSUMED_ROOT, self.assumed_root)] {
+            if let Some(flag) = flag {
+                put(&mut block, path, Value::from(if flag { "true" } else { "false" }));
+            }
+        }
+        block
+    }
+}
+
+/// One distinct `userIdentity` block.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// What has a column.
+    pub columns: IdentityColumns,
+    /// What the columns cannot give back: a JSON value to merge over them; `None` when nothing.
+    pub rest: Option<Value>,
+    /// The kind of resource whose environment got the credentials, and its ARN:
+    /// `inScopeOf.issuerType`, `inScopeOf.credentialsIssuedTo`.
+    pub in_scope_of: Option<(String, String)>,
+    /// Hash of the block's content.
+    pub hash: u64,
+    /// Session and credential, as far as the block alone tells.
+    pub actor: Actor,
+}
+
+impl Identity {
+    /// Reads the raw text of a `userIdentity` member (`None`: the record has none).
+    ///
+    /// # Errors
+    /// [`json::TooDeep`].
+    pub fn read(raw: Option<&str>, region: &str) -> Result<Identity, json::TooDeep> {
+        let canonical = raw.map(json::canonical).transpose()?;
+        // The walk has bounded the depth already; text that has no value is kept as it stands.
+        let block = canonical.as_ref().map(|c| {
+            serde_json::from_str::<Value>(&c.text).unwrap_or_else(|_| Value::from(c.text.as_ref()))
+        });
+        let columns = block.as_ref().map(IdentityColumns::read).unwrap_or_default();
+        let rest = block.as_ref().and_then(|block| left_over(block, &columns.write()));
+        let scope = |member| block.as_ref().and_then(|b| text_at(b, &["inScopeOf", member]));
+        let in_scope_of = scope("issuerType").zip(scope("credentialsIssuedTo"));
+        let actor = actor::of_identity(&columns, region);
+        let hash = canonical.map_or(0, |c| c.hash);
+        Ok(Identity { columns, rest, in_scope_of, hash, actor })
+    }
+
+    /// The `userIdentity` block as it was, given its columns and what they could not hold.
+    pub fn rebuild(columns: &IdentityColumns, rest: Option<Value>) -> Value {
+        merge(columns.write(), rest)
+    }
+}
+
+fn at<'v>(block: &'v Value, path: &[&str]) -> Option<&'v Value> {
+    path.iter().try_fold(block, |value, step| value.as_object()?.get(*step))
+}
+
+fn text_at(block: &Value, path: &[&str]) -> Option<String> {
+    let text = at(block, path)?.as_str()?;
+    (!text.is_empty() && text != HIDDEN).then(|| text.to_owned())
+}
+
+/// Booleans come as strings, by CloudTrail's habit; real booleans are understood too.
+fn flag_at(block: &Value, path: &[&str]) -> Option<bool> {
+    match at(block, path)? {
+        Value::Bool(flag) => Some(*flag),
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    }
+}
+
+fn put(block: &mut Value, path: &[&str], leaf: Value) {
+    let Some((last, parents)) = path.split_last() else { return };
+    let mut here = block;
+    for step in parents {
+        let Some(object) = here.as_object_mut() else { return };
+        here = object.entry(*step).or_insert_with(|| Value::Object(Map::new()));
+    }
+    if let Some(object) = here.as_object_mut() {
+        object.insert((*last).to_owned(), leaf);
+    }
+}
+
+/// What `known` lacks of `whole`, so that `merge(known, left_over)` is `whole` again.
+pub fn left_over(whole: &Value, known: &Value) -> Option<Value> {
+    match (whole, known) {
+        (Value::Object(whole), Value::Object(known)) => {
+            let rest: Map<String, Value> = whole
+                .iter()
+                .filter_map(|(key, value)| match known.get(key) {
+                    None => Some((key.clone(), value.clone())),
+                    Some(known) => Some((key.clone(), left_over(value, known)?)),
+                })
+                .collect();
+            // An empty object has no members to tell of it: when the columns give nothing, the
+            // caller could not know that it was there.
+            (!rest.is_empty() || (whole.is_empty() && known.is_empty()))
+                .then_some(Value::Object(rest))
+        }
+        (whole, known) => (whole != known).then(|| whole.clone()),
+    }
+}
+
+/// Lays `rest` over `known`.
+pub fn merge(known: Value, rest: Option<Value>) -> Value {
+    match (known, rest) {
+        (known, None) => known,
+        (Value::Object(mut known), Some(Value::Object(rest))) => {
+            for (key, value) in rest {
+                let merged = match known.remove(&key) {
+                    Some(old) => merge(old, Some(value)),
+                    None => value,
+                };
+                known.insert(key, merged);
+            }
+            Value::Object(known)
+        }
+        (_, Some(rest)) => rest,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn round_trip(block: Value) -> Identity {
+        let identity = Identity::read(Some(&block.to_string()), "eu-west-1").unwrap();
+        let again = Identity::rebuild(&identity.columns, identity.rest.clone());
+        assert_eq!(again, block);
+        identity
+    }
+
+    #[test]
+    fn keeps_every_member_of_every_shape() {
+        let full = round_trip(json!({
+            "type": "AssumedRole", "principalId": "AROAEXAMPLE:x", "accessKeyId": "",
+            "userName": HIDDEN, "onBehalfOf": {"userId": "u", "identityStoreArn": "a"},
+            "sessionContext": {
+                "sessionIssuer": {}, "webIdFederationData": {},
+                "attributes": {"creationDate": "20131102T010628Z", "mfaAuthenticated": "false"},
+                "assumedRoot": true, "sourceIdentity": 5 }
+        }));
+        assert_eq!(full.columns.access_key_id, None);
+        assert_eq!(full.columns.assumed_root, Some(true));
+        assert_eq!(full.columns.session_created_at, time::parse_instant("2013-11-02T01:06:28Z"));
+        for odd in [json!(null), json!("anna"), json!({}), json!([1]), json!({"type": null})] {
+            assert_eq!(round_trip(odd).columns, IdentityColumns::default());
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! Bytes in; typed events, or rejects that say where and why, out.
+//!
+//! The only room that sees raw JSON of logs. Each record is sliced out of the stream by itself, so
+//! that one bad record costs one record, and session tokens are dropped here, before anything is
+//! kept. Knows nothing of files, Arrow or SQL.
+
+pub mod actor;
+pub mod event;
+pub mod identity;
+pub mod json;
+pub mod raw;
+pub mod redact;
+pub mod stream;
+
+pub use actor::Actor;
+pub use event::{Decoder, Event, Resource};
+pub use identity::{Identity, IdentityColumns};
+pub use stream::{Item, Limits, RecordStream};

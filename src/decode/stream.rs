@@ -1,0 +1,525 @@
+//! Finds the records in a stream of bytes and hands them out one by one, each with its number and
+//! position. Holds one window of the stream, never the whole.
+
+use std::io::Read;
+
+use serde_json::value::RawValue;
+
+use super::raw::RawRecord;
+use super::redact;
+
+/// What may not be exceeded; hitting a limit is reported, never a silent cut.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Largest record, bytes of uncompressed JSON. CloudTrail's own limit is 256 KB (1 MB in Lake).
+    pub record_bytes: usize,
+    /// Most content kept of something that cannot be read, bytes.
+    pub reject_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { record_bytes: 16 << 20, reject_bytes: 256 << 10 }
+    }
+}
+
+/// What a stream yields.
+#[derive(Debug)]
+pub enum Item<'b> {
+    /// A record: its number from 1, the offset of its first byte, its members, its text.
+    Record(u64, u64, RawRecord<'b>, &'b str),
+    /// Something that should have been a record.
+    Bad(Reject),
+    /// The file is fine, but holds no log of API calls: the reason.
+    NotALog(&'static str),
+}
+
+/// Something that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reject {
+    /// Record number and byte offset in the uncompressed text.
+    pub position: String,
+    /// What is wrong.
+    pub reason: String,
+    /// The text, without session tokens; `None` when there is none to show.
+    pub content: Option<String>,
+}
+
+const WINDOW: usize = 256 * 1024;
+/// CloudTrail writes this first in every record; the text cannot occur inside a JSON string, where
+/// its quotes would be escaped. It is where reading goes on after a broken record.
+const RECORD_START: &[u8] = b"{\"eventVersion\"";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Start,
+    InRecords,
+    AfterRecords,
+    Done,
+}
+
+/// The records of one stream.
+pub struct RecordStream<R> {
+    reader: R,
+    limits: Limits,
+    buffer: Vec<u8>,
+    /// Next unread byte in `buffer`.
+    at: usize,
+    /// Stream offset of `buffer[0]`.
+    base: u64,
+    number: u64,
+    state: State,
+    /// The end of the stream was reached: cleanly, or with this error.
+    end: Option<Option<String>>,
+}
+
+impl<R: Read> RecordStream<R> {
+    /// A stream over uncompressed bytes.
+    pub fn new(reader: R, limits: Limits) -> RecordStream<R> {
+        RecordStream {
+            reader,
+            limits,
+            buffer: Vec::with_capacity(WINDOW),
+            at: 0,
+            base: 0,
+            number: 0,
+            state: State::Start,
+            end: None,
+        }
+    }
+
+    /// The reader, for what is to be learned from it after the end.
+    pub fn into_reader(self) -> R {
+        self.reader
+    }
+
+    /// The next record or reject; `None` at the end.
+    #[allow(clippy::should_implement_trait)] // items borrow from the stream
+    pub fn next(&mut self) -> Option<Item<'_>> {
+        if self.state == State::Start {
+            match self.open_list() {
+                Ok(()) => {}
+                Err(item) => return self.finish_with(item),
+            }
+        }
+        if self.state == State::InRecords {
+            match self.seek_record() {
+                Sought::Record => return Some(self.record()),
+                Sought::End => self.state = State::AfterRecords,
+                Sought::Broken(reason) => return self.finish_with(reason),
+            }
+        }
+        if self.state == State::AfterRecords {
+            self.state = State::Done;
+            return self.check_tail();
+        }
+        None
+    }
+
+    fn finish_with(&mut self, item: Item<'static>) -> Option<Item<'static>> {
+        self.state = State::Done;
+        Some(item)
+    }
+
+    // --- the window -------------------------------------------------------------------------
+
+    fn rest(&self) -> &[u8] {
+        &self.buffer[self.at..]
+    }
+
+    /// Reads more; false at the end of the stream. Unread bytes stay, read ones are forgotten.
+    fn refill(&mut self) -> bool {
+        if self.end.is_some() {
+            return false;
+        }
+        if self.at > 0 {
+            self.buffer.drain(..self.at);
+            self.base += self.at as u64;
+            self.at = 0;
+        }
+        let old = self.buffer.len();
+        let room = WINDOW.max(old.min(self.limits.record_bytes));
+        self.buffer.resize(old + room, 0);
+        let mut filled = old;
+        while filled < self.buffer.len() {
+            match self.reader.read(&mut self.buffer[filled..]) {
+                Ok(0) => {
+                    self.end = Some(None);
+                    break;
+                }
+                Ok(n) => filled += n,
+                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(e) => {
+                    self.end = Some(Some(e.to_string()));
+                    break;
+                }
+            }
+        }
+        self.buffer.truncate(filled);
+        filled > old
+    }
+
+    /// Steps over white space; the byte after it, or `None` at the end.
+    fn peek(&mut self) -> Option<u8> {
+        loop {
+            let blank = self.rest().iter().take_while(|b| b.is_ascii_whitespace()).count();
+            self.advance(blank);
+            if let Some(byte) = self.rest().first() {
+                return Some(*byte);
+            }
+            if !self.refill() {
+                return None;
+            }
+        }
+    }
+
+    fn advance(&mut self, bytes: usize) {
+        self.at += bytes;
+    }
+
+    fn offset(&self) -> u64 {
+        self.base + self.at as u64
+    }
+
+    // --- the container ------------------------------------------------------------------------
+
+    /// Goes to the first element of `Records`.
+    fn open_list(&mut self) -> Result<(), Item<'static>> {
+        self.refill();
+        if self.rest().starts_with(b"\xef\xbb\xbf") {
+            self.advance(3);
+        }
+        match self.peek() {
+            Some(b'{') => self.advance(1),
+            Some(_) => return Err(self.reject("not JSON: does not begin with {".to_owned())),
+            None => {
+                let error = self.stream_error().unwrap_or_else(|| "empty file".to_owned());
+                return Err(self.reject(error));
+            }
+        }
+        let mut seen = Seen::default();
+        loop {
+            match self.peek() {
+                Some(b'"') => {}
+                Some(b',') => {
+                    self.advance(1);
+                    continue;
+                }
+                Some(b'}') => return Err(self.no_records(seen)),
+                Some(_) => return Err(self.reject("not JSON: member name expected".to_owned())),
+                None => return Err(self.reject(self.early_end())),
+            }
+            let name: String = self.small_value()?;
+            if self.peek() != Some(b':') {
+                return Err(self.reject("not JSON: colon expected".to_owned()));
+            }
+            self.advance(1);
+            let next = self.peek();
+            if name == "Records" && next == Some(b'[') {
+                self.advance(1);
+                self.state = State::InRecords;
+                return Ok(());
+            }
+            seen.note(&name);
+            self.small_value::<serde::de::IgnoredAny>()?;
+        }
+    }
+
+    /// Parses one value that is not a record: a member name, or a member beside `Records`.
+    fn small_value<T: serde::de::DeserializeOwned>(&mut self) -> Result<T, Item<'static>> {
+        loop {
+            let mut values = serde_json::Deserializer::from_slice(self.rest()).into_iter::<T>();
+            let parsed = values.next();
+            let used = values.byte_offset();
+            let exhausted = used >= self.rest().len() && self.end.is_none();
+            match parsed {
+                // A number at the end of the window may go on in the next one.
+                Some(Ok(value)) if !exhausted => {
+                    self.advance(used);
+                    return Ok(value);
+                }
+                Some(Err(e)) if !e.is_eof() => {
+                    return Err(self.reject(format!("not JSON: {}", message_of(&e))));
+                }
+                Some(Ok(_)) | Some(Err(_)) | None => {}
+            }
+            if self.rest().len() > self.limits.record_bytes {
+                let limit = self.limits.record_bytes;
+                return Err(self.reject(format!("a value beside Records exceeds {limit} bytes")));
+            }
+            if !self.refill() {
+                return Err(self.reject(self.early_end()));
+            }
+        }
+    }
+
+    fn no_records(&self, seen: Seen) -> Item<'static> {
+        if seen.digest {
+            return Item::NotALog("digest file");
+        }
+        if seen.signature {
+            return Item::NotALog("signature file");
+        }
+        self.reject("not a CloudTrail log file: no Records in it".to_owned())
+    }
+
+    /// Goes to the next element of the list.
+    fn seek_record(&mut self) -> Sought {
+        loop {
+            match self.peek() {
+                Some(b',') => self.advance(1),
+                Some(b']') => {
+                    self.advance(1);
+                    return Sought::End;
+                }
+                Some(_) => {
+                    self.number += 1;
+                    return Sought::Record;
+                }
+                None => {
+                    self.number += 1;
+                    return Sought::Broken(self.reject(self.early_end()));
+                }
+            }
+        }
+    }
+
+    /// Nothing but `}` and other members may follow the list.
+    fn check_tail(&mut self) -> Option<Item<'static>> {
+        let mut depth_closed = false;
+        loop {
+            match self.peek() {
+                Some(b'}') if !depth_closed => {
+                    depth_closed = true;
+                    self.advance(1);
+                }
+                Some(b',') if !depth_closed => self.advance(1),
+                Some(b'"') if !depth_closed => {
+                    let member: Result<String, _> = self.small_value();
+                    let colon = self.peek() == Some(b':');
+                    if member.is_err() || !colon {
+                        return self.bad_tail("unexpected text after Records");
+                    }
+                    self.advance(1);
+                    if let Err(item) = self.small_value::<serde::de::IgnoredAny>() {
+                        self.number += 1;
+                        return Some(item);
+                    }
+                }
+                Some(_) => return self.bad_tail("trailing junk after the end of the document"),
+                None => break,
+            }
+        }
+        match self.stream_error() {
+            Some(error) => self.bad_tail(&error),
+            None if !depth_closed => self.bad_tail("the document is not closed"),
+            None => None,
+        }
+    }
+
+    // --- one record -----------------------------------------------------------------------------
+
+    fn record(&mut self) -> Item<'_> {
+        let (number, offset) = (self.number, self.offset());
+        let length = loop {
+            let rest = self.rest();
+            let mut values = serde_json::Deserializer::from_slice(rest).into_iter::<&RawValue>();
+            let parsed = values.next();
+            let used = values.byte_offset();
+            match parsed {
+                // A bare number at the end of the window may go on in the next one.
+                Some(Ok(_)) if used < rest.len() || self.end.is_some() => break Ok(used),
+                Some(Err(e)) if !e.is_eof() => break Err(message_of(&e)),
+                _ => {}
+            }
+            if rest.len() > self.limits.record_bytes {
+                break Err(format!("record exceeds {} bytes", self.limits.record_bytes));
+            }
+            if !self.refill() {
+                break Err(self.early_end());
+            }
+        };
+        match length {
+            Ok(length) if length <= self.limits.record_bytes => self.whole_record(length),
+            Ok(length) => {
+                let reason = format!("record exceeds {} bytes", self.limits.record_bytes);
+                let reject = self.reject_slice(number, offset, reason, length);
+                self.advance(length);
+                Item::Bad(reject)
+            }
+            Err(reason) => self.broken_record(number, offset, reason),
+        }
+    }
+
+    /// The record is valid JSON of `length` bytes at the position.
+    fn whole_record(&mut self, length: usize) -> Item<'_> {
+        let (number, offset, start) = (self.number, self.offset(), self.at);
+        self.advance(length);
+        // The parser has checked that it is UTF-8.
+        let whole = std::str::from_utf8(&self.buffer[start..start + length]).unwrap_or("");
+        match serde_json::from_str::<RawRecord>(whole) {
+            Ok(record) => Item::Record(number, offset, record, whole),
+            Err(e) => {
+                let cap = self.limits.reject_bytes;
+                Item::Bad(reject_of(number, offset, message_of(&e), whole, cap))
+            }
+        }
+    }
+
+    /// Steps over a broken record and keeps its text.
+    fn broken_record(&mut self, number: u64, offset: u64, reason: String) -> Item<'static> {
+        let mut content: Vec<u8> = Vec::new();
+        let mut extent = Extent::default();
+        loop {
+            let end = extent.feed(self.rest());
+            let end = resume_at(self.rest(), end, 1);
+            let take = end.unwrap_or(self.rest().len());
+            let kept = self.limits.reject_bytes.saturating_sub(content.len()).min(take);
+            content.extend_from_slice(&self.rest()[..kept]);
+            self.advance(take);
+            if end.is_some() || !self.refill() {
+                break;
+            }
+        }
+        let text = String::from_utf8_lossy(&content);
+        Item::Bad(reject_of(number, offset, reason, &text, self.limits.reject_bytes))
+    }
+
+    /// After the list has ended in a way it should not: goes on at the next text that looks like a
+    /// record, so that the rest of a damaged file is not lost.
+    fn bad_tail(&mut self, reason: &str) -> Option<Item<'static>> {
+        self.number += 1;
+        let reject = self.reject(reason.to_owned());
+        self.state = State::Done;
+        loop {
+            if let Some(start) = memchr::memmem::find(self.rest(), RECORD_START) {
+                self.advance(start);
+                self.state = State::InRecords;
+                break;
+            }
+            // The marker may lie across the edge of the window.
+            let keep = self.rest().len().min(RECORD_START.len() - 1);
+            self.advance(self.rest().len() - keep);
+            if !self.refill() {
+                break;
+            }
+        }
+        Some(reject)
+    }
+
+    // --- what to say ------------------------------------------------------------------------------
+
+    fn stream_error(&self) -> Option<String> {
+        self.end.clone().flatten()
+    }
+
+    fn early_end(&self) -> String {
+        self.stream_error().unwrap_or_else(|| "the file ends inside the list of records".to_owned())
+    }
+
+    fn reject_slice(&self, number: u64, offset: u64, reason: String, length: usize) -> Reject {
+        let bytes = &self.rest()[..length.min(self.rest().len())];
+        let shown = &bytes[..bytes.len().min(self.limits.reject_bytes + 4)];
+        let text = String::from_utf8_lossy(shown);
+        reject_of(number, offset, reason, &text, self.limits.reject_bytes)
+    }
+
+    /// A reject at the position, with what is left in the window as its content.
+    fn reject(&self, reason: String) -> Item<'static> {
+        let shown = &self.rest()[..self.rest().len().min(4096)];
+        let text = String::from_utf8_lossy(shown);
+        let number = self.number.max(1);
+        Item::Bad(reject_of(number, self.offset(), reason, &text, self.limits.reject_bytes))
+    }
+}
+
+/// The parser's message without its line and column: they count from the record's start, while
+/// positions shown to people count from the file's.
+fn message_of(e: &serde_json::Error) -> String {
+    let text = e.to_string().replace("invalid unicode code point", "invalid UTF-8");
+    text.rsplit_once(" at line ").map_or(text.clone(), |(message, _)| message.to_owned())
+}
+
+fn reject_of(number: u64, offset: u64, reason: String, text: &str, cap: usize) -> Reject {
+    let clean = redact::scrub(text);
+    let mut end = clean.len().min(cap);
+    while !clean.is_char_boundary(end) {
+        end -= 1;
+    }
+    Reject {
+        position: format!("record {number}, byte {offset}"),
+        reason,
+        content: (end > 0).then(|| clean[..end].to_owned()),
+    }
+}
+
+/// Where to go on after a broken record. Braces say where it ends, unless a quote is missing; so
+/// when text that looks like the start of a record follows, and more than blanks and commas lie in
+/// between, the braces are not believed.
+fn resume_at(rest: &[u8], close: Option<usize>, from: usize) -> Option<usize> {
+    let tail = rest.get(from..).unwrap_or(&[]);
+    let restart = memchr::memmem::find(tail, RECORD_START).map(|n| n + from);
+    match (close, restart) {
+        (Some(close), Some(restart)) if close <= restart => {
+            let between = &rest[close..restart];
+            let plain = between.iter().all(|b| b.is_ascii_whitespace() || *b == b',');
+            Some(if plain { close } else { restart })
+        }
+        (_, Some(restart)) => Some(restart),
+        (close, None) => close,
+    }
+}
+
+/// Makes a reject out of a record that is valid JSON but no event.
+pub fn reject_record(number: u64, offset: u64, reason: String, text: &str, cap: usize) -> Reject {
+    reject_of(number, offset, reason, text, cap)
+}
+
+enum Sought {
+    Record,
+    End,
+    Broken(Item<'static>),
+}
+
+/// Tell-tale members of documents that are no logs.
+#[derive(Default, Clone, Copy)]
+struct Seen {
+    digest: bool,
+    signature: bool,
+}
+
+impl Seen {
+    fn note(&mut self, name: &str) {
+        self.digest |= name == "digestS3Object" || name == "digestStartTime";
+        self.signature |= name == "hashSignature";
+    }
+}
+
+/// Where a JSON value ends, judged by braces and quotes alone; can be fed in pieces.
+#[derive(Default)]
+struct Extent {
+    depth: u32,
+    in_string: bool,
+    escaped: bool,
+}
+
+impl Extent {
+    /// Bytes up to and including the closing brace, if it is among these.
+    fn feed(&mut self, bytes: &[u8]) -> Option<usize> {
+        for (i, byte) in bytes.iter().enumerate() {
+            match (self.in_string, byte) {
+                (true, _) if self.escaped => self.escaped = false,
+                (true, b'\\') => self.escaped = true,
+                (_, b'"') => self.in_string = !self.in_string,
+                (false, b'{' | b'[') => self.depth += 1,
+                // A lone closing bracket belongs to the list, not to the record.
+                (false, b']') if self.depth == 0 => return Some(i),
+                (false, b'}' | b']') if self.depth <= 1 => return Some(i + 1),
+                (false, b'}' | b']') => self.depth -= 1,
+                (false, b',') if self.depth == 0 => return Some(i),
+                _ => {}
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,8 @@
+//! Small checked values that every room speaks: instants, ARNs, stable ids, strengths.
+//!
+//! Knows nothing of JSON, Arrow, files or SQL.
+
+pub mod arn;
+pub mod ids;
+pub mod strength;
+pub mod time;

@@ -1,0 +1,287 @@
+//! Which issuing events could have started a credential.
+//!
+//! The ladder, best first; only the best rung that holds anything counts:
+//!
+//! 1. the issued key is the used key, and role and second agree;
+//! 2. the issued principal is the calling principal and the second agrees, where keys cannot decide:
+//!    calls without key, the console (which uses other keys than the issued one), forwarded calls;
+//! 3. the same, one second apart;
+//! 4. the console's own record of a role switch; Identity Center's record of handing out a role;
+//!    a provider's grant shortly before a console sign-in.
+//!
+//! Never on session name, ARN or address alone. A key that differs where keys do decide refuses the
+//! candidate: its credentials are others.
+
+use hashbrown::{HashMap, HashSet};
+
+use super::facts::CredentialFacts;
+use super::twins::WholeGrant;
+use crate::grants::get_role_credentials::is_role_of_permission_set;
+use crate::grants::{Grant, Join};
+use crate::model::strength::Strength;
+use crate::model::time;
+
+/// Longest time between a provider's grant and the console sign-in made with it: the lifetime of a
+/// federation sign-in address. Source: IAM User Guide, "Enabling custom identity broker access".
+const SIGN_IN_WINDOW: i64 = 15 * 60;
+
+/// One issuing event that could have started a credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Candidate {
+    /// Index into the list of grants.
+    pub grant: usize,
+    /// What joins them.
+    pub rule: &'static str,
+    /// How strong the join is.
+    pub strength: Strength,
+}
+
+/// The candidates of one credential.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Candidates {
+    /// Those on the best rung.
+    pub found: Vec<Candidate>,
+    /// Those that fit but for their key, when there are no others.
+    pub refused: Vec<Candidate>,
+}
+
+/// Grants by what they are looked up by.
+pub struct Index<'f> {
+    grants: &'f [WholeGrant<'f>],
+    by_second: HashMap<(&'f str, i64), Vec<usize>>,
+    by_key: HashMap<&'f str, Vec<usize>>,
+    by_principal: HashMap<&'f str, Vec<usize>>,
+    console_sessions: HashSet<&'f str>,
+}
+
+impl<'f> Index<'f> {
+    /// Indexes the grants that issued something.
+    pub fn new(grants: &'f [WholeGrant<'f>], console_sessions: HashSet<&'f str>) -> Index<'f> {
+        let mut index = Index {
+            grants,
+            by_second: HashMap::new(),
+            by_key: HashMap::new(),
+            by_principal: HashMap::new(),
+            console_sessions,
+        };
+        for (i, WholeGrant { grant, .. }) in grants.iter().enumerate().filter(|(_, w)| !w.grant.denied) {
+            let account = grant.child.account_id.as_deref().unwrap_or("");
+            index.by_second.entry((account, grant.second())).or_default().push(i);
+            if let Some(key) = grant.issued_access_key_id.as_deref() {
+                index.by_key.entry(key).or_default().push(i);
+            }
+            if let Some(principal) = grant.child.principal_id.as_deref() {
+                index.by_principal.entry(principal).or_default().push(i);
+            }
+        }
+        index
+    }
+
+    /// The candidates for one credential. `id` is its own: nothing starts itself.
+    pub fn of(&self, id: &str, facts: &CredentialFacts) -> Candidates {
+        if facts.session_id.is_none() || facts.claimed_only {
+            return Candidates::default();
+        }
+        let mut near = self.near(facts);
+        near.retain(|i| self.grants[*i].grant.caller.credential_id != id);
+        let mut rungs: [Vec<Candidate>; 5] = Default::default();
+        let mut refused = Vec::new();
+        for i in near {
+            match self.judge(i, facts) {
+                Verdict::Rung(rung, candidate) => rungs[rung].push(candidate),
+                Verdict::OtherKey(candidate) => refused.push(candidate),
+                Verdict::No => {}
+            }
+        }
+        let mut found = rungs.into_iter().find(|rung| !rung.is_empty()).unwrap_or_default();
+        if found.is_empty() && facts.signed_in {
+            found = self.before_sign_in(id, facts);
+        }
+        if found.len() > 1 {
+            for candidate in &mut found {
+                candidate.strength = candidate.strength.min(Strength::Ambiguous);
+            }
+        }
+        if !found.is_empty() {
+            refused.clear();
+        }
+        Candidates { found, refused }
+    }
+
+    /// Grants for the credential's account within a second of its creation; by key alone where the
+    /// records do not tell the creation.
+    fn near(&self, facts: &CredentialFacts) -> Vec<usize> {
+        let Some(second) = second_of(facts) else {
+            let key = facts.access_key_id.as_deref().unwrap_or("");
+            return self.by_key.get(key).cloned().unwrap_or_default();
+        };
+        let account = facts.account_id.as_deref().unwrap_or("");
+        let mut near: Vec<usize> = (second - 1..=second + 1)
+            .flat_map(|s| [(account, s), ("", s)])
+            .filter_map(|place| self.by_second.get(&place))
+            .flatten()
+            .copied()
+            .collect();
+        near.sort_unstable();
+        near.dedup();
+        near
+    }
+
+    fn judge(&self, i: usize, facts: &CredentialFacts) -> Verdict {
+        let grant = self.grants[i].grant;
+        let off = second_of(facts).map_or(0, |s| (s - grant.second()).abs());
+        let at = |rung, rule, strength| Verdict::Rung(rung, Candidate { grant: i, rule, strength });
+        match grant.join {
+            Join::Issued if !same_kind(grant, facts) => Verdict::No,
+            Join::Issued if same_key(grant, facts) && same_role(grant, facts) => {
+                at(usize::from(off > 0), "access_key", Strength::Exact)
+            }
+            Join::Issued if second_of(facts).is_none() || !same_principal(grant, facts) => Verdict::No,
+            Join::Issued => match self.keys_decide(grant, facts) {
+                Keys::Differ => Verdict::OtherKey(Candidate {
+                    grant: i,
+                    rule: "creation_time",
+                    strength: Strength::None,
+                }),
+                Keys::Silent if off == 0 => at(2, "creation_time", Strength::Exact),
+                _ => at(2 + usize::from(off > 0), "creation_time", Strength::Inferred),
+            },
+            Join::SignIn if !same_kind(grant, facts) || !same_principal(grant, facts) => Verdict::No,
+            // A role signs in with credentials that something else issued.
+            Join::SignIn if grant.child.identity_type == "AssumedRole" => Verdict::No,
+            Join::SignIn if off == 0 => at(2, "console_login", Strength::Exact),
+            Join::SignIn => at(3, "console_login", Strength::Inferred),
+            Join::Switch if same_principal(grant, facts) => {
+                at(4, "console_switch", Strength::Inferred)
+            }
+            Join::IdentityCenter if fits_identity_center(grant, facts) => {
+                at(4, "identity_center", Strength::Inferred)
+            }
+            Join::Switch | Join::IdentityCenter => Verdict::No,
+        }
+    }
+
+    /// Whether keys say anything about a grant whose principal and second fit.
+    fn keys_decide(&self, grant: &Grant, facts: &CredentialFacts) -> Keys {
+        if facts.access_key_id.is_none() || grant.issued_access_key_id.is_none() {
+            return Keys::Silent;
+        }
+        let forwarded = facts.events > 0 && facts.forwarded == facts.events;
+        if facts.from_console || forwarded {
+            return Keys::Silent;
+        }
+        // The console marks only part of its calls: that the session is a console session is known
+        // from other records, that this key belongs to it is not.
+        let session = facts.session_id.as_deref().unwrap_or("");
+        if grant.console_made || self.console_sessions.contains(session) {
+            return Keys::Doubtful;
+        }
+        Keys::Differ
+    }
+
+    /// A role session that signed in to the console under a new creation date: its credentials were
+    /// handed out shortly before.
+    fn before_sign_in(&self, id: &str, facts: &CredentialFacts) -> Vec<Candidate> {
+        let role = facts.identity_type.as_deref() == Some("AssumedRole");
+        let (Some(second), Some(principal), true) =
+            (second_of(facts), facts.principal_id.as_deref(), role)
+        else {
+            return Vec::new();
+        };
+        let same_principal = self.by_principal.get(principal).into_iter().flatten();
+        same_principal
+            .filter(|i| {
+                let grant = self.grants[**i].grant;
+                let before = second - grant.second();
+                grant.join == Join::Issued
+                    && grant.caller.credential_id != id
+                    && same_kind(grant, facts)
+                    && grant.child.account_id == facts.account_id
+                    && (0..=SIGN_IN_WINDOW).contains(&before)
+            })
+            .map(|i| Candidate {
+                grant: *i,
+                rule: "console_login",
+                strength: Strength::Inferred,
+            })
+            .collect()
+    }
+}
+
+enum Verdict {
+    Rung(usize, Candidate),
+    OtherKey(Candidate),
+    No,
+}
+
+enum Keys {
+    /// They cannot contradict.
+    Silent,
+    /// They differ, as they do in console sessions, and this is one.
+    Doubtful,
+    /// They differ, so the credentials are others.
+    Differ,
+}
+
+fn second_of(facts: &CredentialFacts) -> Option<i64> {
+    facts.created.map(|micros| micros.div_euclid(time::SECOND))
+}
+
+fn same_kind(grant: &Grant, facts: &CredentialFacts) -> bool {
+    facts.identity_type.as_deref() == Some(grant.child.identity_type.as_str())
+}
+
+fn same_key(grant: &Grant, facts: &CredentialFacts) -> bool {
+    grant.issued_access_key_id.is_some() && grant.issued_access_key_id == facts.access_key_id
+}
+
+/// Whether the issued credentials act as the calling principal. Roles assumed by services may lack
+/// the principal id in the response; then account, role and session name together stand for it.
+fn same_principal(grant: &Grant, facts: &CredentialFacts) -> bool {
+    match (&grant.child.principal_id, &facts.principal_id) {
+        (Some(issued), Some(calling)) => issued == calling,
+        _ => {
+            let name = facts.session_name();
+            same_role(grant, facts)
+                && grant.child.role_name.is_some()
+                && name.is_some()
+                && grant.child.session_name.as_deref() == name
+        }
+    }
+}
+
+/// Whether the role agrees as far as both sides show it. Session names may differ: Lambda's do.
+fn same_role(grant: &Grant, facts: &CredentialFacts) -> bool {
+    if let (Some(issued), Some(calling)) = (&grant.child.principal_id, &facts.principal_id) {
+        let role_id = |principal: &str| principal.split(':').next().unwrap_or("").to_owned();
+        return match grant.child.identity_type.as_str() {
+            "AssumedRole" => role_id(issued) == role_id(calling),
+            _ => issued == calling,
+        };
+    }
+    if let (Some(asked), Some(issuer)) = (&grant.child.role_arn, &facts.issuer_arn) {
+        return asked == issuer;
+    }
+    match (grant.child.role_name.as_deref(), facts.role_name()) {
+        (Some(asked), Some(issuer)) => asked == issuer,
+        _ => true,
+    }
+}
+
+/// Identity Center shows account and permission set, and the user by id or by name.
+fn fits_identity_center(grant: &Grant, facts: &CredentialFacts) -> bool {
+    let Some(role) = facts.role_name().filter(|role| role.starts_with("AWSReservedSSO_")) else {
+        return false;
+    };
+    let set_fits =
+        grant.child.role_name.as_deref().is_none_or(|set| is_role_of_permission_set(role, set));
+    let user_fits = match (&grant.caller.on_behalf_of_user_id, &facts.on_behalf_of_user_id) {
+        (Some(asked), Some(shown)) => asked == shown,
+        _ => match grant.child.session_name.as_deref() {
+            Some(user) => facts.session_name() == Some(user),
+            // Only an id on one side and a name on the other: the target must carry the link.
+            None => grant.child.role_name.is_some() && grant.child.account_id.is_some(),
+        },
+    };
+    set_fits && user_fits
+}

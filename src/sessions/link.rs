@@ -1,0 +1,262 @@
+//! Puts the parts together: facts in; sessions, credentials, links, attributions and grants out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hashbrown::{HashMap, HashSet};
+
+use super::candidates::{Candidates, Index};
+use super::facts::{CredentialFacts, Facts};
+use super::origin::{Names, Node, Origin, solve};
+use super::twins::{CallerCopies, WholeGrant, caller_copies, whole_grants};
+use crate::grants::{Caller, Grant, Join};
+use crate::model::{ids, time};
+
+/// The answer, ordered by id.
+#[derive(Debug, Default)]
+pub struct Linked {
+    /// Every credential, by id.
+    pub credentials: Vec<LinkedCredential>,
+    /// Every session, by id: the credentials it consists of, as indices.
+    pub sessions: BTreeMap<String, Vec<usize>>,
+    /// Every grant with its other half, as (caller's copy, owner's copy).
+    pub grants: Vec<LinkedGrant>,
+    /// Events whose caller another record names: owner's copy, credential, caller's copy.
+    pub attributions: Vec<Attribution>,
+}
+
+/// One credential with its origin and evidence.
+#[derive(Debug)]
+pub struct LinkedCredential {
+    /// Stable id.
+    pub id: String,
+    /// What the records say of it.
+    pub facts: CredentialFacts,
+    /// What could have started it.
+    pub candidates: Candidates,
+    /// Who is behind it.
+    pub origin: Origin,
+}
+
+/// One grant after linking.
+#[derive(Debug)]
+pub struct LinkedGrant {
+    /// The caller's copy where there is one.
+    pub grant: Grant,
+    /// Event id of the owner's copy, where both are there.
+    pub twin_event_id: Option<String>,
+    /// Session that was started.
+    pub issued_session_id: Option<String>,
+    /// Whether what was issued was used; `None` when the records cannot tell.
+    pub used: Option<bool>,
+}
+
+/// An event that another record attributes.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Attribution {
+    /// The event.
+    pub event_id: String,
+    /// The credential behind it.
+    pub credential_id: String,
+    /// The record that proves it.
+    pub proof_event_id: String,
+}
+
+/// Links everything. The result depends on the facts alone, not on how they were collected.
+pub fn link(facts: &Facts) -> Linked {
+    let copies = caller_copies(&facts.shared_calls);
+    let grants = whole_grants(facts, &copies);
+    let mut credentials: BTreeMap<&str, CredentialFacts> =
+        facts.credentials.iter().map(|(id, facts)| (id.as_str(), facts.clone())).collect();
+    let unrecorded = callers_without_records(&grants, &credentials);
+    credentials.extend(unrecorded.iter().map(|(id, facts)| (id.as_str(), facts.clone())));
+
+    let console = console_sessions(credentials.values());
+    let index = Index::new(&grants, console.iter().map(String::as_str).collect());
+    let mut found: Vec<Candidates> =
+        credentials.iter().map(|(id, facts)| index.of(id, facts)).collect();
+    let unused = unused_credentials(&grants, &found, &credentials);
+    let mut ids: Vec<String> = credentials.keys().map(|id| (*id).to_owned()).collect();
+    let mut all: Vec<CredentialFacts> = credentials.into_values().collect();
+    for (id, facts) in unused {
+        found.push(index.of(&id, &facts));
+        ids.push(id);
+        all.push(facts);
+    }
+
+    let origins = origins_of(&ids, &all, &found, &grants);
+    let credentials = ids
+        .into_iter()
+        .zip(all)
+        .zip(found)
+        .zip(origins)
+        .map(|(((id, facts), candidates), origin)| LinkedCredential { id, facts, candidates, origin })
+        .collect::<Vec<_>>();
+    let sessions = group_sessions(&credentials);
+    let grants = linked_grants(&grants, &credentials);
+    Linked { sessions, grants, attributions: attributions(&copies), credentials }
+}
+
+fn origins_of(
+    ids: &[String],
+    all: &[CredentialFacts],
+    found: &[Candidates],
+    grants: &[WholeGrant],
+) -> Vec<Origin> {
+    let names = Names::collect(all.iter());
+    let nodes: Vec<Node> = ids
+        .iter()
+        .zip(all)
+        .zip(found)
+        .map(|((id, facts), candidates)| Node { id, facts, candidates })
+        .collect();
+    solve(&nodes, grants, &names)
+}
+
+/// Callers that only a grant mentions: the previous principal of a role switch.
+fn callers_without_records(
+    grants: &[WholeGrant],
+    known: &BTreeMap<&str, CredentialFacts>,
+) -> Vec<(String, CredentialFacts)> {
+    let callers = grants.iter().map(|whole| &whole.grant.caller);
+    let unknown = callers.filter(|caller| !known.contains_key(caller.credential_id.as_str()));
+    let by_id: BTreeMap<&str, &Caller> =
+        unknown.map(|caller| (caller.credential_id.as_str(), caller)).collect();
+    by_id
+        .into_iter()
+        .map(|(id, caller)| {
+            let facts = CredentialFacts {
+                identity_type: caller.identity_type.clone(),
+                principal_arn: caller.arn.clone(),
+                account_id: caller.account_id.clone(),
+                ..CredentialFacts::default()
+            };
+            (id.to_owned(), facts)
+        })
+        .collect()
+}
+
+fn console_sessions<'f>(all: impl Iterator<Item = &'f CredentialFacts>) -> BTreeSet<String> {
+    all.filter(|facts| facts.from_console).filter_map(|facts| facts.session_id.clone()).collect()
+}
+
+/// Credentials that were issued under a key that no call shows: they get a row, so that a session
+/// nobody used can be seen and asked for.
+fn unused_credentials(
+    grants: &[WholeGrant],
+    found: &[Candidates],
+    known: &BTreeMap<&str, CredentialFacts>,
+) -> BTreeMap<String, CredentialFacts> {
+    let used: HashSet<usize> = found
+        .iter()
+        .flat_map(|candidates| &candidates.found)
+        .filter(|candidate| candidate.rule == "access_key")
+        .map(|candidate| candidate.grant)
+        .collect();
+    let unused = grants.iter().enumerate().filter(|(i, _)| !used.contains(i));
+    unused
+        .filter_map(|(_, whole)| issued_credential(whole.grant))
+        .filter(|(id, _)| !known.contains_key(id.as_str()))
+        .collect()
+}
+
+/// The credential that a grant issued, as its calls would show it.
+fn issued_credential(grant: &Grant) -> Option<(String, CredentialFacts)> {
+    let key = grant.issued_access_key_id.clone()?;
+    if grant.denied || grant.join != Join::Issued {
+        return None;
+    }
+    let session_id = issued_session(grant)?;
+    let child = &grant.child;
+    let facts = CredentialFacts {
+        session_id: Some(session_id.clone()),
+        partition: child.partition.clone(),
+        identity_type: Some(child.identity_type.clone()),
+        principal_id: child.principal_id.clone(),
+        principal_arn: match child.identity_type.as_str() {
+            "IAMUser" => grant.caller.arn.clone(),
+            _ => None,
+        },
+        account_id: child.account_id.clone(),
+        access_key_id: Some(key.clone()),
+        issuer_arn: child.role_arn.clone(),
+        source_identity: grant.source_identity.clone(),
+        created: Some(grant.event_time),
+        ..CredentialFacts::default()
+    };
+    Some((ids::credential_id(&session_id, Some(&key)), facts))
+}
+
+/// The id of the session that a grant starts, where the record shows enough.
+fn issued_session(grant: &Grant) -> Option<String> {
+    let child = &grant.child;
+    let (account, principal) = (child.account_id.as_deref()?, child.principal_id.as_deref()?);
+    Some(ids::session_id(&child.partition, account, principal, Some(grant.second())))
+}
+
+fn group_sessions(credentials: &[LinkedCredential]) -> BTreeMap<String, Vec<usize>> {
+    let mut sessions: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (i, credential) in credentials.iter().enumerate() {
+        if let Some(session) = &credential.facts.session_id {
+            sessions.entry(session.clone()).or_default().push(i);
+        }
+    }
+    sessions
+}
+
+fn linked_grants(grants: &[WholeGrant], credentials: &[LinkedCredential]) -> Vec<LinkedGrant> {
+    let mut users: HashMap<usize, Vec<(usize, bool)>> = HashMap::new();
+    for (i, credential) in credentials.iter().enumerate() {
+        let sole = credential.candidates.found.len() == 1;
+        for candidate in &credential.candidates.found {
+            let certain = sole || candidate.rule == "access_key";
+            users.entry(candidate.grant).or_default().push((i, certain));
+        }
+    }
+    let none = Vec::new();
+    grants
+        .iter()
+        .enumerate()
+        .map(|(i, whole)| {
+            let users = users.get(&i).unwrap_or(&none);
+            let calls = |(c, _): &&(usize, bool)| credentials[*c].facts.events > 0;
+            let used = match users.iter().filter(calls).map(|(_, certain)| *certain).max() {
+                _ if whole.grant.denied => None,
+                Some(true) => Some(true),
+                Some(false) => None,
+                None => Some(false),
+            };
+            let session = users.iter().filter_map(|(c, _)| credentials[*c].facts.session_id.as_ref());
+            LinkedGrant {
+                grant: whole.grant.clone(),
+                twin_event_id: whole.twin.map(|twin| twin.event_id.clone()),
+                issued_session_id: session
+                    .min()
+                    .cloned()
+                    .or_else(|| issued_session(whole.grant).filter(|_| !whole.grant.denied)),
+                used,
+            }
+        })
+        .collect()
+}
+
+fn attributions(copies: &CallerCopies) -> Vec<Attribution> {
+    let mut all: Vec<Attribution> = copies
+        .iter()
+        .map(|(owner, caller)| Attribution {
+            event_id: (*owner).to_owned(),
+            credential_id: caller.credential_id.clone(),
+            proof_event_id: caller.event_id.clone(),
+        })
+        .collect();
+    all.sort();
+    all
+}
+
+/// How long issued credentials last: as recorded, else as asked for. Microseconds since 1970.
+pub fn expiry(grant: &Grant) -> Option<i64> {
+    let asked = || {
+        let seconds = grant.duration_seconds?;
+        grant.event_time.checked_add(seconds.checked_mul(time::SECOND)?)
+    };
+    grant.expires_at.or_else(asked)
+}

@@ -1,0 +1,110 @@
+//! The two copies of a cross-account call: one in the caller's account, with the full identity, one
+//! in the resource owner's account, which names only the caller's principal id.
+//!
+//! Both carry the same `sharedEventID`. It pairs copies, it does not make them one event.
+//! Source: CloudTrail User Guide, "CloudTrail record contents", sharedEventID.
+
+use std::collections::BTreeSet;
+
+use hashbrown::HashMap;
+
+use super::facts::{Facts, SharedCall};
+use crate::grants::Grant;
+
+/// An issuing event with its other half.
+#[derive(Debug, Clone, Copy)]
+pub struct WholeGrant<'f> {
+    /// The caller's copy where there is one, else the owner's.
+    pub grant: &'f Grant,
+    /// The owner's copy, where both are there.
+    pub twin: Option<&'f Grant>,
+}
+
+/// For the id of each owner's copy, the caller's copy.
+pub type CallerCopies<'f> = HashMap<&'f str, &'f SharedCall>;
+
+/// Finds the caller's copy for every owner's copy that has exactly one.
+pub fn caller_copies(shared_calls: &BTreeSet<SharedCall>) -> CallerCopies<'_> {
+    let calls: Vec<&SharedCall> = shared_calls.iter().collect();
+    let mut copies = CallerCopies::new();
+    // The set is ordered by shared id first, so that copies stand together.
+    for group in calls.chunk_by(|a, b| a.shared_event_id == b.shared_event_id) {
+        for owner in group.iter().filter(|call| call.names_account_only) {
+            let mut callers = group.iter().filter(|call| is_caller_copy(call, owner));
+            let Some(first) = callers.next() else { continue };
+            // Redacted logs may show one shared id everywhere: rivals make the pair worthless.
+            if callers.all(|other| other.credential_id == first.credential_id) {
+                copies.insert(&owner.event_id, first);
+            }
+        }
+    }
+    copies
+}
+
+fn is_caller_copy(call: &SharedCall, owner: &SharedCall) -> bool {
+    let principals_differ = match (&call.principal_id, &owner.principal_id) {
+        (Some(a), Some(b)) => a != b,
+        _ => false,
+    };
+    !call.names_account_only
+        && call.event_time == owner.event_time
+        && call.event_name == owner.event_name
+        && !principals_differ
+}
+
+/// Joins the halves of cross-account grants; every grant comes out once, ordered by event id.
+pub fn whole_grants<'f>(facts: &'f Facts, copies: &CallerCopies<'f>) -> Vec<WholeGrant<'f>> {
+    let (owners, others): (Vec<&Grant>, Vec<&Grant>) =
+        facts.grants.values().partition(|grant| grant.is_owner_half());
+    let by_event: HashMap<&str, usize> =
+        others.iter().enumerate().map(|(i, grant)| (grant.event_id.as_str(), i)).collect();
+    let by_issue = index_by_issue(&others);
+    let mut whole: Vec<WholeGrant> =
+        others.iter().map(|grant| WholeGrant { grant, twin: None }).collect();
+    for owner in owners {
+        let shared = copies.get(owner.event_id.as_str());
+        let mate = shared
+            .and_then(|copy| by_event.get(copy.event_id.as_str()).copied())
+            .filter(|i| same_issue(others[*i], owner))
+            .or_else(|| issue_key(owner).and_then(|key| by_issue.get(&key).copied().flatten()));
+        match mate.filter(|i| whole[*i].twin.is_none()) {
+            Some(i) => whole[i].twin = Some(owner),
+            None => whole.push(WholeGrant { grant: owner, twin: None }),
+        }
+    }
+    whole.sort_by(|a, b| {
+        let key = |w: &WholeGrant<'f>| (&w.grant.event_id, w.grant.record_hash);
+        key(a).cmp(&key(b))
+    });
+    whole
+}
+
+/// What both halves of a call show alike: issued key, second and role.
+type IssueKey<'f> = (&'f str, i64, &'f str);
+
+fn issue_key(grant: &Grant) -> Option<IssueKey<'_>> {
+    let key = grant.issued_access_key_id.as_deref()?;
+    Some((key, grant.event_time, grant.child.role_arn.as_deref()?))
+}
+
+fn index_by_issue<'f>(grants: &[&'f Grant]) -> HashMap<IssueKey<'f>, Option<usize>> {
+    let mut index = HashMap::new();
+    for (i, grant) in grants.iter().enumerate() {
+        // A call without partner in another account has no second half to be found.
+        if grant.cross_account() != Some(true) {
+            continue;
+        }
+        if let Some(key) = issue_key(grant) {
+            // Two callers with one issued key: the logs were rewritten, and nothing follows.
+            index.entry(key).and_modify(|slot| *slot = None).or_insert(Some(i));
+        }
+    }
+    index
+}
+
+fn same_issue(caller: &Grant, owner: &Grant) -> bool {
+    let agree = |a: &Option<String>, b: &Option<String>| a.is_none() || b.is_none() || a == b;
+    caller.kind == owner.kind
+        && agree(&caller.issued_access_key_id, &owner.issued_access_key_id)
+        && agree(&caller.child.role_arn, &owner.child.role_arn)
+}

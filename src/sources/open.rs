@@ -1,0 +1,159 @@
+//! Opens one file: hashes the bytes as stored, recognises gzip by content, inflates under a cap.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+
+use flate2::bufread::MultiGzDecoder;
+use sha2::{Digest, Sha256};
+
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+const READ_BUFFER: usize = 128 * 1024;
+
+/// A file as a stream of uncompressed bytes.
+pub struct OpenedFile {
+    body: Body,
+    inflated: u64,
+    cap: u64,
+}
+
+enum Body {
+    Plain(BufReader<Hashing>),
+    Gzip(Box<MultiGzDecoder<BufReader<Hashing>>>),
+}
+
+/// Opens a file; what it inflates to may not exceed `cap` bytes.
+///
+/// # Errors
+/// Whatever the operating system says. An empty file is no error here: it reads as no bytes.
+pub fn open(path: &Path, cap: u64) -> io::Result<OpenedFile> {
+    let mut raw = BufReader::with_capacity(READ_BUFFER, Hashing::new(File::open(path)?));
+    let gzip = raw.fill_buf()?.starts_with(&GZIP_MAGIC);
+    let body = if gzip {
+        // All members are read: logs joined with `cat a.gz b.gz` are legal gzip.
+        Body::Gzip(Box::new(MultiGzDecoder::new(raw)))
+    } else {
+        Body::Plain(raw)
+    };
+    Ok(OpenedFile { body, inflated: 0, cap })
+}
+
+impl OpenedFile {
+    /// Whether the content was recognised as gzip.
+    pub fn is_gzip(&self) -> bool {
+        matches!(self.body, Body::Gzip(_))
+    }
+
+    /// Reads what is left unread, then gives size and SHA-256 (hexadecimal) of the file as stored.
+    pub fn finish(self) -> io::Result<(u64, String)> {
+        let mut raw = match self.body {
+            Body::Plain(raw) => raw,
+            Body::Gzip(decoder) => decoder.into_inner(),
+        };
+        io::copy(&mut raw, &mut io::sink())?;
+        Ok(raw.into_inner().finish())
+    }
+}
+
+impl Read for OpenedFile {
+    /// As [`Read::read`]; trouble with gzip comes as an error whose text says what is wrong.
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        // One byte past the cap is asked for, so that a file of exactly the cap passes.
+        let room = (self.cap + 1).saturating_sub(self.inflated);
+        let wanted = out.len().min(usize::try_from(room).unwrap_or(usize::MAX));
+        let n = match &mut self.body {
+            Body::Plain(raw) => raw.read(&mut out[..wanted])?,
+            Body::Gzip(decoder) => decoder.read(&mut out[..wanted]).map_err(explain_gzip)?,
+        };
+        self.inflated += n as u64;
+        if self.inflated > self.cap {
+            let text = format!("inflates to more than the allowed {} bytes", self.cap);
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, text));
+        }
+        Ok(n)
+    }
+}
+
+fn explain_gzip(e: io::Error) -> io::Error {
+    let text = match e.kind() {
+        io::ErrorKind::UnexpectedEof => "gzip: truncated, the stream ends early".to_owned(),
+        io::ErrorKind::InvalidInput => {
+            "gzip: what follows the last member is not gzip (trailing junk)".to_owned()
+        }
+        io::ErrorKind::InvalidData => format!("gzip: corrupt data ({e})"),
+        _ => format!("gzip: {e}"),
+    };
+    io::Error::new(e.kind(), text)
+}
+
+/// Passes bytes through and keeps their hash and number.
+struct Hashing {
+    file: File,
+    hasher: Sha256,
+    size: u64,
+}
+
+impl Hashing {
+    fn new(file: File) -> Hashing {
+        Hashing { file, hasher: Sha256::new(), size: 0 }
+    }
+
+    fn finish(self) -> (u64, String) {
+        let digest = self.hasher.finalize();
+        (self.size, digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+}
+
+impl Read for Hashing {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let n = self.file.read(out)?;
+        self.hasher.update(&out[..n]);
+        self.size += n as u64;
+        Ok(n)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::{Compression, write::GzEncoder};
+    use std::io::Write;
+
+    fn gz(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn read(stored: &[u8], cap: u64) -> (Vec<u8>, Option<String>) {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), stored).unwrap();
+        let mut opened = open(file.path(), cap).unwrap();
+        let mut out = Vec::new();
+        let error = opened.read_to_end(&mut out).err().map(|e| e.to_string());
+        let (size, hash) = opened.finish().unwrap();
+        assert_eq!(size, stored.len() as u64, "all of the file is hashed, whatever happened");
+        assert_eq!(hash.len(), 64);
+        (out, error)
+    }
+
+    #[test]
+    fn reads_all_members_and_insists_on_a_clean_end() {
+        let two = [gz(b"one "), gz(b"two")].concat();
+        assert_eq!(read(&two, 100), (b"one two".to_vec(), None));
+        let (out, error) = read(&two[..two.len() - 4], 100);
+        assert_eq!(out, b"one two");
+        assert!(error.unwrap().contains("truncated"));
+        let (out, error) = read(&[gz(b"one"), b"junk".to_vec()].concat(), 100);
+        assert_eq!(out, b"one");
+        assert!(error.unwrap().contains("gzip"));
+    }
+
+    #[test]
+    fn cap_is_an_error_and_never_a_silent_cut() {
+        let bomb = gz(&vec![b' '; 1_000_000]);
+        assert!(read(&bomb, 10_000).1.unwrap().contains("more than the allowed 10000 bytes"));
+        assert_eq!(read(&gz(b"12345"), 5), (b"12345".to_vec(), None));
+        assert!(read(b"123456", 5).1.is_some());
+    }
+}
