@@ -27,7 +27,7 @@ fn sample(def: &TableDef, start: i64, rows: i64, time: i64) -> RecordBatch {
     let numbers = || (start..start + rows).enumerate();
     let arrays = def.columns.iter().enumerate().map(|(c, column)| -> ArrayRef {
         let key = def.sort_by.contains(&column.name) || def.lookup.contains(&column.name);
-        let null = |i: usize| !key && (i + c) % 3 == 0;
+        let null = |i: usize| !key && (i + c).is_multiple_of(3);
         match column.kind {
             Kind::Text => Arc::new(StringArray::from_iter(
                 numbers().map(|(i, n)| (!null(i)).then(|| format!("{}-{n:08}", column.name))),
@@ -465,14 +465,14 @@ async fn a_data_file_is_laid_out_as_promised() {
         assert!(id.bloom_filter_offset().is_some() && id.statistics().is_some());
         assert!(column("event_name").unwrap().bloom_filter_offset().is_none());
     };
-    let file = tx.write_file(&EVENTS, day, &[first.clone()]).unwrap();
+    let file = tx.write_file(&EVENTS, day, std::slice::from_ref(&first)).unwrap();
     assert!(file.path.starts_with("event_date=2024-05-01/part-"), "{}", file.path);
     check(&file, true);
     // The second batch begins before the first ends.
     check(&tx.write_file(&EVENTS, day, &[first, second.clone()]).unwrap(), false);
 
     for bad in [None, Some("2024-05-02"), Some("../../x"), Some("2024-5-1"), Some("")] {
-        assert!(tx.write_file(&EVENTS, bad, &[second.clone()]).is_err(), "{bad:?}");
+        assert!(tx.write_file(&EVENTS, bad, std::slice::from_ref(&second)).is_err(), "{bad:?}");
     }
     assert!(tx.write_file(&FILES, None, &[second]).is_err(), "columns of another table");
     assert!(tx.read(&EVENTS, &["no_such_column"]).is_err());
