@@ -1,6 +1,7 @@
-//! The columns of the tables about the input itself: **files**, **rejects**, **coverage**.
+//! The columns of the tables about the input itself (**files**, **rejects**, **coverage**) and of the
+//! internal **linking_state**.
 
-use crate::table::Kind::{Int, Text, Time};
+use crate::table::Kind::{Int, Json, Text, Time};
 use crate::table::{Column, TableDef, col};
 
 /// One row an input object.
@@ -65,4 +66,21 @@ const COVERAGE_COLUMNS: &[Column] = &[
     col("hour", Time, "start of the hour, UTC"),
     col("files", Int, "files that hold events of that hour"),
     col("events", Int, "events in that hour"),
+];
+
+/// What the linking of sessions must remember between two ingests; not part of the contract.
+pub const LINKING_STATE: TableDef = TableDef {
+    name: "linking_state",
+    doc: "Internal: what is carried from one ingest to the next so that only what changed is linked again. May change in any version.",
+    columns: LINKING_STATE_COLUMNS,
+    partition_by: None,
+    lookup: &[],
+    sort_by: &["kind", "key"],
+};
+
+#[rustfmt::skip]
+const LINKING_STATE_COLUMNS: &[Column] = &[
+    col("kind", Text, "what kind of fact this is"),
+    col("key", Text, "its key, unique within the kind"),
+    col("value", Json, "its value"),
 ];

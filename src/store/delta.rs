@@ -1,0 +1,270 @@
+//! One Delta Lake table: opening, creating, committing, taking back.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::datatypes::Schema;
+use datafusion::catalog::TableProvider;
+use deltalake_core::delta_datafusion::DeltaScanNext;
+use deltalake_core::kernel::engine::arrow_conversion::{TryIntoArrow, TryIntoKernel};
+use deltalake_core::kernel::transaction::{CommitBuilder, CommitProperties};
+use deltalake_core::kernel::{Action, Add, LogicalFileView, Remove, StructType};
+use deltalake_core::logstore::LogStoreRef;
+use deltalake_core::operations::create::CreateBuilder;
+use deltalake_core::protocol::{DeltaOperation, SaveMode};
+use deltalake_core::table::state::DeltaTableState;
+use deltalake_core::{DeltaTableBuilder, TableProperty};
+use url::Url;
+
+use super::datafile::{DataFile, now_millis};
+use super::{snapshot, stats};
+use crate::error::{Error, Result};
+use crate::table::TableDef;
+
+/// Commits between two checkpoints of a table's log: opening reads the last checkpoint and the
+/// commits after it, so this bounds what opening costs.
+const CHECKPOINT_INTERVAL: &str = "10";
+
+/// One Delta table at one version.
+pub(super) struct Table {
+    def: TableDef,
+    /// The table's folder.
+    dir: PathBuf,
+    log: LogStoreRef,
+    state: DeltaTableState,
+}
+
+/// What a commit does to a table.
+pub(super) enum Change {
+    /// Adds files.
+    Append(Vec<DataFile>),
+    /// Removes all active files and adds these.
+    Replace(Vec<DataFile>),
+}
+
+impl Table {
+    /// Opens the table of the store `dir` at `version`, or at its newest.
+    pub(super) async fn open(dir: &Path, def: &TableDef, version: Option<u64>) -> Result<Table> {
+        let table_dir = dir.join(def.name);
+        let log = log_store(&table_dir)?;
+        let state = DeltaTableState::try_new(&log, version).await?;
+        let table = Table { def: *def, dir: table_dir, log, state };
+        table.check_columns()?;
+        Ok(table)
+    }
+
+    /// Opens the table at its newest version; creates it, empty, when it is not there.
+    pub(super) async fn open_or_create(dir: &Path, def: &TableDef) -> Result<Table> {
+        let table_dir = dir.join(def.name);
+        fs::create_dir_all(&table_dir).map_err(Error::io(&table_dir))?;
+        if log_store(&table_dir)?.is_delta_table_location().await? {
+            return Table::open(dir, def, None).await;
+        }
+        let schema: StructType = def.schema().as_ref().try_into_kernel()?;
+        let skipping = stats::columns(def).map(|c| c.name).collect::<Vec<_>>().join(",");
+        let created = CreateBuilder::new()
+            .with_log_store(log_store(&table_dir)?)
+            .with_table_name(def.name)
+            .with_comment(def.doc)
+            .with_columns(schema.fields().cloned())
+            .with_partition_columns(def.partition_by)
+            .with_configuration_property(
+                TableProperty::CheckpointInterval,
+                Some(CHECKPOINT_INTERVAL),
+            )
+            // Old versions stay readable: snapshots name them.
+            .with_configuration_property(TableProperty::EnableExpiredLogCleanup, Some("false"))
+            .with_configuration_property(TableProperty::DataSkippingStatsColumns, Some(skipping))
+            .await?;
+        let state = created.snapshot()?.clone();
+        let table = Table { def: *def, dir: table_dir, log: created.log_store(), state };
+        table.sync_log()?;
+        snapshot::sync_dir(dir)?;
+        Ok(table)
+    }
+
+    /// The version this is at.
+    pub(super) fn version(&self) -> u64 {
+        self.state.version()
+    }
+
+    /// The table's folder.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The active data files with their partition value, in the order of their paths.
+    pub(super) fn files(&self) -> Vec<(PathBuf, Option<String>)> {
+        let value = |add: &Add| {
+            self.def.partition_by.and_then(|c| add.partition_values.get(c).cloned().flatten())
+        };
+        self.active().values().map(|add| (self.dir.join(&add.path), value(add))).collect()
+    }
+
+    /// DataFusion's view of the table at this version.
+    pub(super) async fn provider(&self) -> Result<Arc<dyn TableProvider>> {
+        let scan = DeltaScanNext::builder()
+            .with_log_store(self.log.clone())
+            .with_eager_snapshot(self.state.snapshot().clone())
+            .build()
+            .await?;
+        Ok(Arc::new(scan))
+    }
+
+    /// Commits `change` and moves on to the version it made, which is durable on return.
+    pub(super) async fn commit(&mut self, change: Change) -> Result<()> {
+        let (mode, files) = match change {
+            Change::Append(files) => (SaveMode::Append, files),
+            Change::Replace(files) => (SaveMode::Overwrite, files),
+        };
+        self.sync_data(&files)?;
+        let mut actions: Vec<Action> = match mode {
+            SaveMode::Overwrite => self.active().values().map(remove).collect(),
+            _ => Vec::new(),
+        };
+        actions.extend(files.iter().map(|f| self.add(f)));
+        let partition_by = self.def.partition_by.map(|c| vec![c.to_owned()]);
+        let operation = DeltaOperation::Write { mode, partition_by, predicate: None };
+        self.run(actions, operation).await
+    }
+
+    /// Gives the table the content again that it had at `version`, by a new commit. Does nothing
+    /// when it has that content.
+    pub(super) async fn take_back_to(&mut self, version: u64) -> Result<()> {
+        let then = DeltaTableState::try_new(&self.log, Some(version)).await?;
+        let (now, then) = (self.active(), active(&then));
+        let surplus = now.iter().filter(|(path, _)| !then.contains_key(*path));
+        let missing = then.iter().filter(|(path, _)| !now.contains_key(*path));
+        let mut actions: Vec<Action> = surplus.map(|(_, add)| remove(add)).collect();
+        actions.extend(missing.map(|(_, add)| Action::Add(add.clone())));
+        if actions.is_empty() {
+            return Ok(());
+        }
+        let operation = DeltaOperation::Restore { version: Some(version), datetime: None };
+        self.run(actions, operation).await
+    }
+
+    async fn run(&mut self, actions: Vec<Action>, operation: DeltaOperation) -> Result<()> {
+        let done = CommitBuilder::from(CommitProperties::default())
+            .with_actions(actions)
+            .build(Some(&self.state), self.log.clone(), operation)
+            .await?;
+        self.state = done.snapshot();
+        self.sync_log()
+    }
+
+    fn active(&self) -> BTreeMap<String, Add> {
+        active(&self.state)
+    }
+
+    fn add(&self, file: &DataFile) -> Action {
+        let partition = self.def.partition_by.map(|c| (c.to_owned(), file.partition.clone()));
+        Action::Add(Add {
+            path: file.path.clone(),
+            partition_values: HashMap::from_iter(partition),
+            size: i64::try_from(file.size).unwrap_or(i64::MAX),
+            modification_time: file.modified_at,
+            data_change: true,
+            stats: Some(file.stats.clone()),
+            tags: None,
+            deletion_vector: None,
+            base_row_id: None,
+            default_row_commit_version: None,
+            clustering_provider: None,
+        })
+    }
+
+    /// A table with other columns than ours was made by another version; reading it as ours would
+    /// give wrong columns.
+    fn check_columns(&self) -> Result<()> {
+        let stored: Schema = self.state.schema().as_ref().try_into_arrow()?;
+        if stored.fields() == self.def.schema().fields() {
+            return Ok(());
+        }
+        Err(Error::Store {
+            path: self.dir.clone(),
+            message: format!(
+                "table {} has other columns than this version's; ingest into a new store, or use the version that wrote it",
+                self.def.name
+            ),
+        })
+    }
+
+    /// Makes the folder entries of new data files durable; the files themselves were synced when
+    /// they were written.
+    fn sync_data(&self, files: &[DataFile]) -> Result<()> {
+        let mut folders: Vec<PathBuf> = files
+            .iter()
+            .filter_map(|f| self.dir.join(&f.path).parent().map(Path::to_path_buf))
+            .collect();
+        folders.push(self.dir.clone());
+        folders.sort();
+        folders.dedup();
+        folders.iter().try_for_each(|f| snapshot::sync_dir(f))
+    }
+
+    /// Makes this version's part of the log durable: the crate writes it atomically, but leaves it
+    /// to the system when it reaches the disk, and the snapshot must not get there before it.
+    fn sync_log(&self) -> Result<()> {
+        let log_dir = self.dir.join("_delta_log");
+        let version = format!("{:020}.", self.version());
+        for entry in fs::read_dir(&log_dir).map_err(Error::io(&log_dir))? {
+            let entry = entry.map_err(Error::io(&log_dir))?;
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if name.starts_with(&version) || name == "_last_checkpoint" {
+                let path = entry.path();
+                File::open(&path).and_then(|f| f.sync_all()).map_err(Error::io(&path))?;
+            }
+        }
+        snapshot::sync_dir(&log_dir)
+    }
+}
+
+fn log_store(table_dir: &Path) -> Result<LogStoreRef> {
+    let url = Url::from_directory_path(table_dir).map_err(|()| Error::Store {
+        path: table_dir.to_path_buf(),
+        message: "the path cannot be written as an address".to_owned(),
+    })?;
+    Ok(DeltaTableBuilder::from_url(url)?.build_storage()?)
+}
+
+/// The active files of a table, by path.
+fn active(state: &DeltaTableState) -> BTreeMap<String, Add> {
+    state.log_data().iter().map(|view| (view.path().into_owned(), as_add(&view))).collect()
+}
+
+/// The Add action that made a file active. Tables of ours have neither tags nor deletion vectors
+/// nor row ids.
+fn as_add(view: &LogicalFileView) -> Add {
+    Add {
+        path: view.path().into_owned(),
+        partition_values: view.partition_values_map(),
+        size: view.size(),
+        modification_time: view.modification_time(),
+        data_change: true,
+        stats: view.stats(),
+        tags: None,
+        deletion_vector: view.deletion_vector_descriptor(),
+        base_row_id: None,
+        default_row_commit_version: None,
+        clustering_provider: None,
+    }
+}
+
+fn remove(add: &Add) -> Action {
+    Action::Remove(Remove {
+        path: add.path.clone(),
+        data_change: true,
+        deletion_timestamp: Some(now_millis()),
+        extended_file_metadata: Some(true),
+        partition_values: Some(add.partition_values.clone()),
+        size: Some(add.size),
+        tags: None,
+        deletion_vector: add.deletion_vector.clone(),
+        base_row_id: None,
+        default_row_commit_version: None,
+    })
+}

@@ -1,0 +1,479 @@
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Date32Array, Int64Array, ListBuilder, RecordBatch,
+    StringArray, StringBuilder, StructBuilder, TimestampMicrosecondArray,
+};
+use arrow::compute::{cast, concat_batches};
+use arrow::datatypes::{DataType, Int64Type, TimestampMicrosecondType};
+use datafusion::physical_plan::display::DisplayableExecutionPlan;
+use datafusion::prelude::SessionContext;
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use tempfile::{TempDir, tempdir};
+
+use super::columns::{COVERAGE, FILES, LINKING_STATE, REJECTS};
+use super::*;
+use crate::table::{Kind, list_item, resource_fields};
+
+/// 2024-05-01T00:00:00Z in microseconds.
+const MAY_FIRST: i64 = 1_714_521_600_000_000;
+const DAY: i64 = 86_400_000_000;
+
+/// `rows` rows of any table, sorted by its time or key; every third value of a column is NULL
+/// except in key columns. `start` numbers the first row.
+fn sample(def: &TableDef, start: i64, rows: i64, time: i64) -> RecordBatch {
+    let numbers = || (start..start + rows).enumerate();
+    let arrays = def.columns.iter().enumerate().map(|(c, column)| -> ArrayRef {
+        let key = def.sort_by.contains(&column.name) || def.lookup.contains(&column.name);
+        let null = |i: usize| !key && (i + c).is_multiple_of(3);
+        match column.kind {
+            Kind::Text => Arc::new(StringArray::from_iter(
+                numbers().map(|(i, n)| (!null(i)).then(|| format!("{}-{n:08}", column.name))),
+            )),
+            Kind::Json => Arc::new(StringArray::from_iter(
+                numbers().map(|(i, n)| (!null(i)).then(|| format!("{{\"n\":{n}}}"))),
+            )),
+            Kind::Int => {
+                Arc::new(Int64Array::from_iter(numbers().map(|(i, n)| (!null(i)).then_some(n))))
+            }
+            Kind::Bool => Arc::new(BooleanArray::from_iter(
+                numbers().map(|(i, n)| (!null(i)).then_some(n % 2 == 0)),
+            )),
+            Kind::Time => Arc::new(
+                TimestampMicrosecondArray::from_iter(
+                    numbers().map(|(i, n)| (!null(i)).then_some(time + n * 1_000_000)),
+                )
+                .with_timezone("UTC"),
+            ),
+            Kind::Date => {
+                let day = i32::try_from(time.div_euclid(DAY)).unwrap();
+                Arc::new(Date32Array::from_value(day, usize::try_from(rows).unwrap()))
+            }
+            Kind::TextList => {
+                let mut list =
+                    ListBuilder::new(StringBuilder::new()).with_field(list_item(DataType::Utf8));
+                for (i, n) in numbers() {
+                    (0..n % 3).for_each(|k| list.values().append_value(format!("{n}.{k}")));
+                    list.append(!null(i) || n % 3 > 0);
+                }
+                Arc::new(list.finish())
+            }
+            Kind::Resources => {
+                let mut list = ListBuilder::new(StructBuilder::from_fields(resource_fields(), 0))
+                    .with_field(list_item(DataType::Struct(resource_fields())));
+                for (i, n) in numbers() {
+                    for k in 0..n % 3 {
+                        let entry = list.values();
+                        let arn = format!("arn:aws:s3:::bucket-{n}-{k}");
+                        entry.field_builder::<StringBuilder>(0).unwrap().append_value(arn);
+                        entry.field_builder::<StringBuilder>(1).unwrap().append_null();
+                        entry.field_builder::<StringBuilder>(2).unwrap().append_value("AWS::S3");
+                        entry.append(true);
+                    }
+                    list.append(!null(i) || n % 3 > 0);
+                }
+                Arc::new(list.finish())
+            }
+        }
+    });
+    RecordBatch::try_new(def.schema(), arrays.collect()).unwrap()
+}
+
+/// Writes `rows` rows as one file and appends it.
+fn add_rows(tx: &mut Transaction, def: &TableDef, start: i64, rows: i64, day: i64) {
+    let partition = def.partition_by.map(|_| format!("2024-05-{:02}", day + 1));
+    let batch = sample(def, start, rows, MAY_FIRST + day * DAY);
+    let file = tx.write_file(def, partition.as_deref(), &[batch]).unwrap();
+    assert_eq!(file.rows, u64::try_from(rows).unwrap());
+    tx.append(def, vec![file]).unwrap();
+}
+
+async fn session(store: &Store) -> SessionContext {
+    let ctx = SessionContext::new();
+    for def in TABLES {
+        ctx.register_table(def.name, store.provider(def).await.unwrap()).unwrap();
+    }
+    ctx
+}
+
+async fn sql(store: &Store, sql: &str) -> RecordBatch {
+    let frame = session(store).await.sql(sql).await.unwrap();
+    let schema = Arc::new(frame.schema().as_arrow().clone());
+    concat_batches(&schema, &frame.collect().await.unwrap()).unwrap()
+}
+
+async fn count(store: &Store, table: &str) -> i64 {
+    let batch = sql(store, &format!("select count(*) from {table}")).await;
+    batch.column(0).as_primitive::<Int64Type>().value(0)
+}
+
+/// A store of two days of events in four files, and five rows of files.
+async fn small_store() -> TempDir {
+    let dir = tempdir().unwrap();
+    let mut tx = Transaction::begin(dir.path()).await.unwrap();
+    for (start, day) in [(0, 0), (100, 0), (0, 1), (100, 1)] {
+        add_rows(&mut tx, &EVENTS, start, 100, day);
+    }
+    add_rows(&mut tx, &FILES, 0, 5, 0);
+    tx.commit().await.unwrap();
+    dir
+}
+
+#[tokio::test]
+async fn a_new_store_has_every_table_empty() {
+    let dir = tempdir().unwrap();
+    assert!(!Store::exists(dir.path()));
+    let snapshot = Transaction::begin(dir.path()).await.unwrap().commit().await.unwrap();
+    assert_eq!((snapshot.id, snapshot.format), (1, FORMAT));
+    assert!(Store::exists(dir.path()));
+    let store = Store::open(dir.path()).await.unwrap();
+    assert_eq!(store.snapshot(), &snapshot);
+    for def in TABLES {
+        assert_eq!(count(&store, def.name).await, 0, "{}", def.name);
+    }
+    // Nothing to commit: the snapshot stays.
+    let again = Transaction::begin(dir.path()).await.unwrap().commit().await.unwrap();
+    assert_eq!(again, snapshot);
+}
+
+#[tokio::test]
+async fn what_is_no_store_is_refused_with_the_reason() {
+    let dir = tempdir().unwrap();
+    let error = Store::open(dir.path()).await.unwrap_err().to_string();
+    assert!(error.contains("not a roletrail store"), "{error}");
+    let error = Store::open(dir.path().join("absent")).await.unwrap_err().to_string();
+    assert!(error.contains("no such folder"), "{error}");
+
+    std::fs::write(dir.path().join("thesis.odt"), "text").unwrap();
+    let error = Transaction::begin(dir.path()).await.err().unwrap().to_string();
+    assert!(error.contains("thesis.odt"), "{error}");
+
+    let newer = r#"{"format": 99, "tool_version": "7.0", "shape": "unknown"}"#;
+    std::fs::write(dir.path().join("snapshot.json"), newer).unwrap();
+    let error = Store::open(dir.path()).await.unwrap_err().to_string();
+    assert!(error.contains("newer version (roletrail 7.0)"), "{error}");
+    assert!(Transaction::begin(dir.path()).await.is_err());
+}
+
+#[tokio::test]
+async fn every_table_reads_back_what_was_written() {
+    let dir = tempdir().unwrap();
+    let mut tx = Transaction::begin(dir.path()).await.unwrap();
+    for def in TABLES {
+        add_rows(&mut tx, def, 0, 50, 0);
+    }
+    tx.commit().await.unwrap();
+
+    let store = Store::open(dir.path()).await.unwrap();
+    let tx = Transaction::begin(dir.path()).await.unwrap();
+    for def in TABLES {
+        let expected = sample(def, 0, 50, MAY_FIRST);
+        let names: Vec<&str> = def.columns.iter().map(|c| c.name).collect();
+        let plain = tx.read(def, &names).unwrap();
+        assert_eq!(concat_batches(&def.schema(), &plain).unwrap(), expected, "{}", def.name);
+
+        let order = def.sort_by.join(", ");
+        let found = sql(&store, &format!("select * from {} order by {order}", def.name)).await;
+        for (column, (expected, found)) in
+            def.columns.iter().zip(expected.columns().iter().zip(found.columns()))
+        {
+            // Text comes as views; everything else must be the table's own type.
+            let as_written = cast(found, &column.kind.arrow()).unwrap();
+            assert_eq!(&as_written, expected, "{}.{}", def.name, column.name);
+            if matches!(column.kind, Kind::Time | Kind::Int | Kind::Bool | Kind::Date) {
+                assert_eq!(found.data_type(), &column.kind.arrow(), "{}", column.name);
+            }
+        }
+        let shown = store.provider(def).await.unwrap().schema();
+        let shown: Vec<&str> = shown.fields().iter().map(|f| f.name().as_str()).collect();
+        assert_eq!(shown, names, "{}", def.name);
+    }
+}
+
+/// The executed plan of a query, with its metrics.
+async fn analyzed(store: &Store, sql: &str) -> String {
+    let ctx = session(store).await;
+    let plan = ctx.sql(sql).await.unwrap().create_physical_plan().await.unwrap();
+    datafusion::physical_plan::collect(plan.clone(), ctx.task_ctx()).await.unwrap();
+    DisplayableExecutionPlan::with_metrics(plan.as_ref()).indent(true).to_string()
+}
+
+/// The data files that a plan reads.
+fn files_in(plan: &str) -> BTreeSet<&str> {
+    plan.split(['[', ']', ',', ' ', ':']).filter(|word| word.ends_with(".parquet")).collect()
+}
+
+#[tokio::test]
+async fn filters_skip_files_and_row_groups() {
+    let dir = small_store().await;
+    let store = Store::open(dir.path()).await.unwrap();
+    let all = analyzed(&store, "select event_id from events").await;
+    assert_eq!(files_in(&all).len(), 4, "{all}");
+
+    let by_day = "select event_id from events where event_date = date '2024-05-02'";
+    let plan = analyzed(&store, by_day).await;
+    assert_eq!(files_in(&plan).len(), 2, "partition: {plan}");
+    assert_eq!(sql(&store, by_day).await.num_rows(), 200);
+
+    let by_time = "select event_id from events where event_time >= '2024-05-02T00:01:40Z' \
+                   and event_time < '2024-05-02T00:01:50Z'";
+    let plan = analyzed(&store, by_time).await;
+    assert_eq!(files_in(&plan).len(), 1, "min/max: {plan}");
+    assert!(plan.contains("predicate=event_time"), "pushdown: {plan}");
+    assert_eq!(sql(&store, by_time).await.num_rows(), 10);
+
+    // Inside the range of its file, but not there: only the bloom filter can tell.
+    let absent = "select event_id from events where access_key_id = 'access_key_id-00000050x'";
+    let plan = analyzed(&store, absent).await;
+    let pruned = plan.contains("row_groups_pruned_bloom_filter=4 total → 0 matched")
+        || plan.contains("row_groups_pruned_bloom_filter=2 total → 0 matched");
+    assert!(pruned, "bloom filter: {plan}");
+}
+
+#[tokio::test]
+async fn aggregates_are_answered_from_rows_not_from_bounds() {
+    let dir = tempdir().unwrap();
+    let mut tx = Transaction::begin(dir.path()).await.unwrap();
+    let long = |c: char| format!("{}{c}", "x".repeat(300));
+    let names = ["kind", "key", "value"];
+    let columns =
+        names.map(|_| Arc::new(StringArray::from(vec![long('a'), long('b')])) as ArrayRef);
+    let batch = RecordBatch::try_new(LINKING_STATE.schema(), columns.to_vec()).unwrap();
+    let file = tx.write_file(&LINKING_STATE, None, &[batch]).unwrap();
+    assert!(!file.stats.contains("xxx"), "a long bound is left out: {}", file.stats);
+    tx.append(&LINKING_STATE, vec![file]).unwrap();
+    // Times finer than a millisecond keep every digit in the statistics.
+    let coverage = sample(&COVERAGE, 0, 3, MAY_FIRST + 1);
+    let file = tx.write_file(&COVERAGE, None, &[coverage]).unwrap();
+    assert!(file.stats.contains("2024-05-01T00:00:02.000001Z"), "{}", file.stats);
+    tx.append(&COVERAGE, vec![file]).unwrap();
+    tx.commit().await.unwrap();
+
+    let store = Store::open(dir.path()).await.unwrap();
+    let found = sql(&store, "select max(key), min(key) from linking_state where key > 'a'").await;
+    let text = |c: usize| {
+        cast(found.column(c), &DataType::Utf8).unwrap().as_string::<i32>().value(0).to_owned()
+    };
+    assert_eq!((text(0), text(1)), (long('b'), long('a')));
+    let latest = "select max(hour) from coverage where hour >= '2024-05-01T00:00:02.000001Z'";
+    let found = sql(&store, latest).await;
+    let found = found.column(0).as_primitive::<TimestampMicrosecondType>().value(0);
+    assert_eq!(found, MAY_FIRST + 2_000_001);
+}
+
+#[tokio::test]
+async fn replace_swaps_the_whole_table_and_old_snapshots_keep_the_old_rows() {
+    let dir = small_store().await;
+    let before = Store::open(dir.path()).await.unwrap();
+    let mut tx = Transaction::begin(dir.path()).await.unwrap();
+    add_rows(&mut tx, &FILES, 0, 70, 0);
+    let batch = sample(&FILES, 0, 7, MAY_FIRST);
+    let file = tx.write_file(&FILES, None, &[batch]).unwrap();
+    tx.replace(&FILES, vec![file]).unwrap();
+    add_rows(&mut tx, &EVENTS, 0, 10, 2);
+    let snapshot = tx.commit().await.unwrap();
+    assert_eq!(snapshot.id, 2);
+    for name in ["grants", "rejects"] {
+        assert_eq!(snapshot.version_of(name), Some(0), "{name} was not touched");
+    }
+
+    let after = Store::open(dir.path()).await.unwrap();
+    assert_eq!((count(&after, "files").await, count(&after, "events").await), (7, 410));
+    // A reader that is at work, and one that asks for the old snapshot.
+    let as_of = Store::open_as_of(dir.path(), 1).await.unwrap();
+    for old in [&before, &as_of] {
+        assert_eq!((count(old, "files").await, count(old, "events").await), (5, 400));
+    }
+    let error = Store::open_as_of(dir.path(), 3).await.unwrap_err();
+    assert!(matches!(error, Error::NotFound { .. }), "{error}");
+
+    // Emptying a table.
+    let mut tx = Transaction::begin(dir.path()).await.unwrap();
+    tx.replace(&FILES, Vec::new()).unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(count(&Store::open(dir.path()).await.unwrap(), "files").await, 0);
+}
+
+fn parquet_files(dir: &Path) -> BTreeSet<PathBuf> {
+    walkdir::WalkDir::new(dir)
+        .into_iter()
+        .map(|e| e.unwrap().into_path())
+        .filter(|p| p.extension().is_some_and(|e| e == "parquet"))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_dropped_transaction_leaves_the_store_as_it_was() {
+    let dir = small_store().await;
+    let (before, files) = (Store::open(dir.path()).await.unwrap(), parquet_files(dir.path()));
+    let mut tx = Transaction::begin(dir.path()).await.unwrap();
+    add_rows(&mut tx, &EVENTS, 0, 10, 2);
+    tx.replace(&FILES, Vec::new()).unwrap();
+    drop(tx);
+    let after = Store::open(dir.path()).await.unwrap();
+    assert_eq!(after.snapshot(), before.snapshot());
+    assert_eq!((count(&after, "files").await, count(&after, "events").await), (5, 400));
+    assert_eq!(parquet_files(dir.path()), files);
+}
+
+/// The ingest that the tests of killing repeat.
+async fn second_ingest(dir: &Path) -> Transaction {
+    let mut tx = Transaction::begin(dir).await.unwrap();
+    add_rows(&mut tx, &EVENTS, 200, 30, 1);
+    let batch = sample(&FILES, 0, 8, MAY_FIRST);
+    let file = tx.write_file(&FILES, None, &[batch]).unwrap();
+    tx.replace(&FILES, vec![file]).unwrap();
+    tx
+}
+
+async fn contents(store: &Store) -> Vec<RecordBatch> {
+    let mut all = Vec::new();
+    for def in TABLES {
+        let order = def.sort_by.join(", ");
+        all.push(sql(store, &format!("select * from {} order by {order}", def.name)).await);
+    }
+    all
+}
+
+#[tokio::test]
+async fn a_killed_commit_shows_nowhere_and_is_taken_back() {
+    let undisturbed = small_store().await;
+    second_ingest(undisturbed.path()).await.commit().await.unwrap();
+
+    let dir = small_store().await;
+    for _ in 0..2 {
+        let mut tx = second_ingest(dir.path()).await;
+        tx.commit_tables().await.unwrap();
+        drop(tx); // the process dies here
+        let reader = Store::open(dir.path()).await.unwrap();
+        assert_eq!(reader.snapshot().id, 1);
+        assert_eq!((count(&reader, "files").await, count(&reader, "events").await), (5, 400));
+    }
+
+    // The next transaction sees the old state, and repairs the tables for other tools as well.
+    let tx = Transaction::begin(dir.path()).await.unwrap();
+    assert_eq!(tx.files(&EVENTS).unwrap().len(), 4);
+    let rows = |def, column| -> usize {
+        tx.read(def, &[column]).unwrap().iter().map(RecordBatch::num_rows).sum()
+    };
+    assert_eq!((rows(&FILES, "path"), rows(&EVENTS, "event_date")), (5, 400));
+    drop(tx);
+    let newest = delta::Table::open(dir.path(), &FILES, None).await.unwrap();
+    let version = newest.version();
+    assert_eq!(newest.files().len(), 1);
+    // Repairing what is repaired commits nothing.
+    drop(Transaction::begin(dir.path()).await.unwrap());
+    let again = delta::Table::open(dir.path(), &FILES, None).await.unwrap().version();
+    assert_eq!(again, version);
+
+    second_ingest(dir.path()).await.commit().await.unwrap();
+    let repeated = Store::open(dir.path()).await.unwrap();
+    assert_eq!(repeated.snapshot().id, 2);
+    let expected = contents(&Store::open(undisturbed.path()).await.unwrap()).await;
+    assert_eq!(contents(&repeated).await, expected);
+}
+
+#[tokio::test]
+async fn a_first_ingest_killed_in_the_middle_can_be_repeated() {
+    let dir = tempdir().unwrap();
+    let mut tx = Transaction::begin(dir.path()).await.unwrap();
+    add_rows(&mut tx, &EVENTS, 0, 10, 0);
+    tx.commit_tables().await.unwrap();
+    drop(tx);
+    assert!(!Store::exists(dir.path()));
+    // Also a table that was not made yet.
+    std::fs::remove_dir_all(dir.path().join("links")).unwrap();
+
+    let mut tx = Transaction::begin(dir.path()).await.unwrap();
+    assert_eq!(tx.base(), None);
+    add_rows(&mut tx, &EVENTS, 0, 10, 0);
+    assert_eq!(tx.commit().await.unwrap().id, 1);
+    let store = Store::open(dir.path()).await.unwrap();
+    assert_eq!((count(&store, "events").await, count(&store, "links").await), (10, 0));
+}
+
+#[test]
+fn transactions_wait_for_each_other() {
+    let dir = tempdir().unwrap();
+    let runtime = || tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+    let ingest = |start: i64| {
+        let path = dir.path();
+        move || {
+            runtime().block_on(async {
+                let mut tx = Transaction::begin(path).await.unwrap();
+                let from = Instant::now();
+                add_rows(&mut tx, &REJECTS, start, 10, 0);
+                std::thread::sleep(Duration::from_millis(100));
+                assert!(Transaction::try_begin(path).await.unwrap().is_none());
+                let until = Instant::now();
+                (tx.commit().await.unwrap().id, from, until)
+            })
+        }
+    };
+    let mut ends: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..3).map(|i| scope.spawn(ingest(i * 10))).collect();
+        threads.into_iter().map(|t| t.join().unwrap()).collect()
+    });
+    ends.sort_by_key(|(id, _, _)| *id);
+    assert_eq!(ends.iter().map(|(id, _, _)| *id).collect::<Vec<_>>(), [1, 2, 3]);
+    // None began while another was at work.
+    assert!(ends.windows(2).all(|w| w[1].1 >= w[0].2));
+    runtime().block_on(async {
+        let store = Store::open(dir.path()).await.unwrap();
+        assert_eq!(count(&store, "rejects").await, 30);
+    });
+}
+
+#[tokio::test]
+async fn many_small_ingests_write_checkpoints_and_every_snapshot_stays_readable() {
+    let dir = tempdir().unwrap();
+    for n in 0..12 {
+        let mut tx = Transaction::begin(dir.path()).await.unwrap();
+        add_rows(&mut tx, &EVENTS, n * 10, 10, 0);
+        tx.commit().await.unwrap();
+    }
+    assert!(dir.path().join("events/_delta_log/_last_checkpoint").is_file());
+    for id in [1, 5, 10, 12] {
+        let store = Store::open_as_of(dir.path(), id).await.unwrap();
+        assert_eq!(count(&store, "events").await, i64::try_from(id).unwrap() * 10);
+    }
+    // Statistics survive the checkpoint.
+    let store = Store::open(dir.path()).await.unwrap();
+    let plan = "select event_id from events where event_time = '2024-05-01T00:00:25Z'";
+    let plan = analyzed(&store, plan).await;
+    assert_eq!(files_in(&plan).len(), 1, "{plan}");
+}
+
+#[tokio::test]
+async fn a_data_file_is_laid_out_as_promised() {
+    let dir = tempdir().unwrap();
+    let tx = Transaction::begin(dir.path()).await.unwrap();
+    let (first, second) =
+        (sample(&EVENTS, 0, 100_000, MAY_FIRST), sample(&EVENTS, 0, 10, MAY_FIRST));
+    let day = Some("2024-05-01");
+    let check = |file: &DataFile, sorted: bool| {
+        let path = dir.path().join("events").join(&file.path);
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), file.size);
+        let reader = SerializedFileReader::new(std::fs::File::open(path).unwrap()).unwrap();
+        let group = reader.metadata().row_group(0);
+        assert_eq!(group.sorting_columns().is_some(), sorted);
+        let column = |name: &str| group.columns().iter().find(|c| c.column_path().string() == name);
+        assert!(column("event_date").is_none(), "the partition column is not in the file");
+        let id = column("event_id").unwrap();
+        assert!(id.bloom_filter_offset().is_some() && id.statistics().is_some());
+        assert!(column("event_name").unwrap().bloom_filter_offset().is_none());
+    };
+    let file = tx.write_file(&EVENTS, day, std::slice::from_ref(&first)).unwrap();
+    assert!(file.path.starts_with("event_date=2024-05-01/part-"), "{}", file.path);
+    check(&file, true);
+    // The second batch begins before the first ends.
+    check(&tx.write_file(&EVENTS, day, &[first, second.clone()]).unwrap(), false);
+
+    for bad in [None, Some("2024-05-02"), Some("../../x"), Some("2024-5-1"), Some("")] {
+        assert!(tx.write_file(&EVENTS, bad, std::slice::from_ref(&second)).is_err(), "{bad:?}");
+    }
+    assert!(tx.write_file(&FILES, None, &[second]).is_err(), "columns of another table");
+    assert!(tx.read(&EVENTS, &["no_such_column"]).is_err());
+}

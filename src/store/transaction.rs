@@ -1,0 +1,292 @@
+//! Changing the store: one writer at a time, all tables or none.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use arrow::array::RecordBatch;
+use futures::future::try_join_all;
+
+use super::datafile::{self, DataFile};
+use super::delta::{Change, Table};
+use super::snapshot::{self, Snapshot};
+use super::{TABLES, absolute, read};
+use crate::error::{Error, Result};
+use crate::table::TableDef;
+
+/// The one change of the store that is under way.
+///
+/// Data files are written first, by any number of threads; they belong to nothing until
+/// [`Transaction::commit`]. Dropped without commit, the files are deleted and the store is as it
+/// was. Killed at any instant, the store is as it was for every reader, and the next
+/// [`Transaction::begin`] puts the tables themselves right.
+///
+/// Reads inside a transaction show the state it began with, not what it has written.
+pub struct Transaction {
+    dir: PathBuf,
+    /// What the store held at the beginning; `None` for a new store.
+    base: Option<Snapshot>,
+    tables: BTreeMap<&'static str, Table>,
+    changes: BTreeMap<&'static str, Change>,
+    /// Full paths of the files written and not yet committed.
+    written: Mutex<Vec<PathBuf>>,
+    /// Held until the end; the system gives it back when the process dies.
+    _lock: File,
+}
+
+impl Transaction {
+    /// Begins a change of the store in `dir`; makes the folder and all tables where they are
+    /// absent. Waits as long as another process or thread holds the store.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`] when the folder holds something else or a newer format; [`Error::Io`] when
+    /// it cannot be written; [`Error::Delta`] when a table cannot be read.
+    pub async fn begin(dir: impl AsRef<Path>) -> Result<Transaction> {
+        let dir = prepare(dir.as_ref())?;
+        let path = dir.join(".lock");
+        let file = open_lock(&path)?;
+        // Waiting must not hold up the other tasks of this thread.
+        let waited = tokio::task::spawn_blocking(move || file.lock().map(|()| file)).await;
+        let lock = waited.map_err(|e| Error::io(&path)(e.into()))?.map_err(Error::io(&path))?;
+        Transaction::with_lock(dir, lock).await
+    }
+
+    /// As [`Transaction::begin`], but gives `None` at once when another holds the store.
+    pub async fn try_begin(dir: impl AsRef<Path>) -> Result<Option<Transaction>> {
+        let dir = prepare(dir.as_ref())?;
+        let path = dir.join(".lock");
+        let lock = open_lock(&path)?;
+        match lock.try_lock() {
+            Ok(()) => Transaction::with_lock(dir, lock).await.map(Some),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(e)) => Err(Error::io(&path)(e)),
+        }
+    }
+
+    async fn with_lock(dir: PathBuf, lock: File) -> Result<Transaction> {
+        // Only now: whoever held the lock before may have changed it.
+        let base = snapshot::read_current(&dir)?;
+        let base_ref = base.as_ref();
+        let opened = TABLES.iter().map(|def| {
+            let dir = &dir;
+            async move { Ok::<_, Error>((def.name, open_at_snapshot(dir, def, base_ref).await?)) }
+        });
+        let tables = try_join_all(opened).await?.into_iter().collect();
+        Ok(Transaction {
+            dir,
+            base,
+            tables,
+            changes: BTreeMap::new(),
+            written: Mutex::new(Vec::new()),
+            _lock: lock,
+        })
+    }
+
+    /// The snapshot the transaction began with; `None` for a new store.
+    pub fn base(&self) -> Option<&Snapshot> {
+        self.base.as_ref()
+    }
+
+    /// The store's folder, absolute.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Writes one durable Parquet data file of `def`. May be called from many threads at once.
+    ///
+    /// `batches` have the columns of [`TableDef::schema`] and are sorted by `sort_by`, ascending,
+    /// nulls first; unsorted rows are stored as well, but the file then claims no order.
+    /// `partition` is the day, `2024-05-01`, of all rows of a partitioned table, and `None` for
+    /// the others.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Arrow`] when the batches do not fit the table or the partition; [`Error::Io`] and
+    /// [`Error::Parquet`] when writing fails.
+    pub fn write_file(
+        &self,
+        def: &TableDef,
+        partition: Option<&str>,
+        batches: &[RecordBatch],
+    ) -> Result<DataFile> {
+        let table = self.table(def)?;
+        let file = datafile::write(table.dir(), def, partition, batches)?;
+        self.written().push(table.dir().join(&file.path));
+        Ok(file)
+    }
+
+    /// The data files of `def` at the beginning of the transaction: absolute paths, sorted.
+    pub fn files(&self, def: &TableDef) -> Result<Vec<PathBuf>> {
+        Ok(self.table(def)?.files().into_iter().map(|(path, _)| path).collect())
+    }
+
+    /// The named columns of all rows of `def`, as they were at the beginning; in the order asked
+    /// for, the partition column among them if asked for.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] for a column that the table does not have.
+    pub fn read(&self, def: &TableDef, columns: &[&str]) -> Result<Vec<RecordBatch>> {
+        let mut batches = Vec::new();
+        self.read_each(def, columns, |batch| {
+            batches.push(batch);
+            Ok(())
+        })?;
+        Ok(batches)
+    }
+
+    /// As [`Transaction::read`], but hands over batch after batch, so that memory stays bounded.
+    pub fn read_each(
+        &self,
+        def: &TableDef,
+        columns: &[&str],
+        each: impl FnMut(RecordBatch) -> Result<()>,
+    ) -> Result<()> {
+        read::each_batch(def, columns, &self.table(def)?.files(), each)
+    }
+
+    /// Adds files to a table, at commit.
+    pub fn append(&mut self, def: &TableDef, files: Vec<DataFile>) -> Result<()> {
+        if files.is_empty() {
+            return Ok(());
+        }
+        let name = self.name(def)?;
+        match self.changes.get_mut(name) {
+            Some(Change::Append(all) | Change::Replace(all)) => all.extend(files),
+            None => {
+                self.changes.insert(name, Change::Append(files));
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes `files` the table's whole content, at commit: what it holds now and what was appended
+    /// in this transaction is removed. Without files the table becomes empty.
+    pub fn replace(&mut self, def: &TableDef, files: Vec<DataFile>) -> Result<()> {
+        let name = self.name(def)?;
+        self.changes.insert(name, Change::Replace(files));
+        Ok(())
+    }
+
+    /// Commits every changed table, then makes the new snapshot current. Tables that were not
+    /// changed keep their version. Without any change the old snapshot stays current, unless there
+    /// is none.
+    ///
+    /// # Errors
+    ///
+    /// On any error the old snapshot is still the current one.
+    pub async fn commit(mut self) -> Result<Snapshot> {
+        if let (Some(base), true) = (&self.base, self.changes.is_empty()) {
+            return Ok(base.clone());
+        }
+        let next = self.commit_tables().await?;
+        snapshot::publish(&self.dir, &next)?;
+        Ok(next)
+    }
+
+    /// Everything of the commit but the last step; what it returns is not current yet.
+    pub(super) async fn commit_tables(&mut self) -> Result<Snapshot> {
+        // From here on the files are named in table logs: dropping must not delete them.
+        self.written().clear();
+        let mut changes = std::mem::take(&mut self.changes);
+        let before = self.base.as_ref();
+        let commits = self.tables.iter_mut().map(|(name, table)| {
+            let change = changes.remove(name);
+            async move {
+                let version = match (change, before.and_then(|b| b.version_of(name))) {
+                    (Some(change), _) => {
+                        table.commit(change).await?;
+                        table.version()
+                    }
+                    // Not the table's newest: a repair leaves that higher with the same content.
+                    (None, Some(version)) => version,
+                    (None, None) => table.version(),
+                };
+                Ok::<_, Error>(((*name).to_owned(), version))
+            }
+        });
+        let versions = try_join_all(commits).await?.into_iter().collect();
+        Ok(Snapshot::following(before.map_or(0, |b| b.id), versions))
+    }
+
+    fn table(&self, def: &TableDef) -> Result<&Table> {
+        self.tables.get(def.name).ok_or_else(|| no_such_table(def))
+    }
+
+    /// The table's name as the store knows it.
+    fn name(&self, def: &TableDef) -> Result<&'static str> {
+        self.tables.get_key_value(def.name).map(|(name, _)| *name).ok_or_else(|| no_such_table(def))
+    }
+
+    fn written(&self) -> MutexGuard<'_, Vec<PathBuf>> {
+        // A list of paths is whole whatever the panicking thread was doing.
+        self.written.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        for path in self.written().drain(..) {
+            // A file that stays is harmless: no table names it.
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+fn no_such_table(def: &TableDef) -> Error {
+    Error::usage(format!("the store has no table {}", def.name))
+}
+
+/// The table with the content that the snapshot names; a new store's tables are empty.
+async fn open_at_snapshot(dir: &Path, def: &TableDef, base: Option<&Snapshot>) -> Result<Table> {
+    let mut table = Table::open_or_create(dir, def).await?;
+    // Version 0 is what creating a table makes: no rows.
+    let named = base.and_then(|b| b.version_of(def.name)).unwrap_or(0);
+    if table.version() < named {
+        return Err(Error::Store {
+            path: dir.to_path_buf(),
+            message: format!(
+                "the snapshot names version {named} of table {}, but its newest is {}: part of the store is missing",
+                def.name,
+                table.version()
+            ),
+        });
+    }
+    if table.version() > named {
+        table.take_back_to(named).await?;
+    }
+    Ok(table)
+}
+
+fn open_lock(path: &Path) -> Result<File> {
+    OpenOptions::new().create(true).append(true).open(path).map_err(Error::io(path))
+}
+
+/// Makes the folder where it is absent; refuses one that holds anything but a store.
+fn prepare(dir: &Path) -> Result<PathBuf> {
+    fs::create_dir_all(dir).map_err(Error::io(dir))?;
+    if snapshot::current_path(dir).exists() {
+        return absolute(dir);
+    }
+    // Without a snapshot there may be what a killed first ingest left; nothing else.
+    let ours = |name: &str| {
+        name.starts_with('.')
+            || name.starts_with("snapshot")
+            || TABLES.iter().any(|t| t.name == name)
+    };
+    for entry in fs::read_dir(dir).map_err(Error::io(dir))? {
+        let name = entry.map_err(Error::io(dir))?.file_name();
+        if !ours(&name.to_string_lossy()) {
+            return Err(Error::Store {
+                path: dir.to_path_buf(),
+                message: format!(
+                    "this folder is not a store and not empty (it holds {:?}); give a new folder",
+                    name.to_string_lossy()
+                ),
+            });
+        }
+    }
+    absolute(dir)
+}
