@@ -156,7 +156,11 @@ impl Decoder {
         Ok(event)
     }
 
-    fn identity(&mut self, record: &RawRecord, region: &str) -> Result<Arc<Identity>, json::TooDeep> {
+    fn identity(
+        &mut self,
+        record: &RawRecord,
+        region: &str,
+    ) -> Result<Arc<Identity>, json::TooDeep> {
         let raw = record.get(Member::UserIdentity);
         // The region only matters where no ARN tells the partition; it is part of the key so that
         // the memory can never change an answer.
@@ -197,7 +201,9 @@ fn actor_of(event: &Event) -> Actor {
         "ConsoleLogin" | "SwitchRole" | "RenewRole" if sign_in_succeeded(event) => {
             actor::of_sign_in(columns, region, event.event_time)
         }
-        "ConsoleLogin" | "SwitchRole" | "RenewRole" | "CheckMfa" => actor::of_failed_sign_in(columns),
+        "ConsoleLogin" | "SwitchRole" | "RenewRole" | "CheckMfa" => {
+            actor::of_failed_sign_in(columns)
+        }
         _ => event.identity.actor.clone(),
     }
 }

@@ -102,7 +102,9 @@ impl<'de> Visitor<'de> for RecordVisitor {
             let repeated = match Member::of(&name) {
                 Some(member) => record.known[member as usize].replace(value).is_some(),
                 None if record.others.len() == MOST_OTHERS => {
-                    return Err(de::Error::custom("more than 256 members that CloudTrail does not have"));
+                    return Err(de::Error::custom(
+                        "more than 256 members that CloudTrail does not have",
+                    ));
                 }
                 None => {
                     let repeated = record.others.iter().any(|(other, _)| *other == name);

@@ -52,7 +52,8 @@ fn next_token(lower: &str, mut from: usize) -> Option<(usize, usize)> {
         let is_token = |b: u8| b.is_ascii_alphanumeric() || b"+/=%_-".contains(&b);
         // Between name and value: quotes, colons, backslashes, blanks. `=` may be the separator of
         // a query string, so it is stepped over here and only counts inside the value.
-        let gap = bytes[after..].iter().take(24).take_while(|b| !is_token(**b) || **b == b'=').count();
+        let gap =
+            bytes[after..].iter().take(24).take_while(|b| !is_token(**b) || **b == b'=').count();
         let start = after + gap;
         let length = bytes[start..].iter().take_while(|b| is_token(**b)).count();
         if length >= SHORTEST_TOKEN {

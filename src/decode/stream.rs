@@ -88,6 +88,11 @@ impl<R: Read> RecordStream<R> {
         }
     }
 
+    /// Bytes read so far.
+    pub fn bytes_read(&self) -> u64 {
+        self.base + self.buffer.len() as u64
+    }
+
     /// The reader, for what is to be learned from it after the end.
     pub fn into_reader(self) -> R {
         self.reader

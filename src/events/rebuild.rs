@@ -49,7 +49,8 @@ pub fn record(batch: &RecordBatch, row: usize) -> Value {
         put(*member, cells.text(column).map(Value::from));
     }
     for (column, member) in JSON_MEMBERS {
-        let value = cells.text(column).map(|text| serde_json::from_str(&text).unwrap_or(text.into()));
+        let value =
+            cells.text(column).map(|text| serde_json::from_str(&text).unwrap_or(text.into()));
         put(*member, value);
     }
     let id = cells.text("event_id").filter(|id| !id.starts_with("sha256:"));

@@ -5,5 +5,8 @@
 
 use super::Kind;
 
-pub(super) const KIND: Kind =
-    Kind { name: "AssumeRole", sources: &["sts.amazonaws.com"], fill: |reading, grant| reading.fill_role(grant) };
+pub(super) const KIND: Kind = Kind {
+    name: "AssumeRole",
+    sources: &["sts.amazonaws.com"],
+    fill: |reading, grant| reading.fill_role(grant),
+};

@@ -4,5 +4,8 @@
 
 use super::Kind;
 
-pub(super) const KIND: Kind =
-    Kind { name: "AssumeRoleWithSAML", sources: &["sts.amazonaws.com"], fill: |reading, grant| reading.fill_role(grant) };
+pub(super) const KIND: Kind = Kind {
+    name: "AssumeRoleWithSAML",
+    sources: &["sts.amazonaws.com"],
+    fill: |reading, grant| reading.fill_role(grant),
+};

@@ -8,8 +8,7 @@ use super::reading::{Reading, text};
 use super::{Grant, Kind};
 use crate::model::arn;
 
-pub(super) const KIND: Kind =
-    Kind { name: "AssumeRoot", sources: &["sts.amazonaws.com"], fill };
+pub(super) const KIND: Kind = Kind { name: "AssumeRoot", sources: &["sts.amazonaws.com"], fill };
 
 fn fill(reading: &Reading, grant: &mut Grant) {
     reading.fill_issued(grant);

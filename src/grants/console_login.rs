@@ -7,7 +7,8 @@ use super::reading::{Reading, text};
 use super::{Grant, Join, Kind};
 use crate::decode::event::sign_in_succeeded;
 
-pub(super) const KIND: Kind = Kind { name: "ConsoleLogin", sources: &["signin.amazonaws.com"], fill };
+pub(super) const KIND: Kind =
+    Kind { name: "ConsoleLogin", sources: &["signin.amazonaws.com"], fill };
 
 fn fill(reading: &Reading, grant: &mut Grant) {
     grant.join = Join::SignIn;

@@ -93,10 +93,9 @@ fn strings(value: &Value) -> Vec<String> {
 fn tags(value: &Value) -> Option<String> {
     let object = match value {
         Value::Object(object) if !object.is_empty() => object.clone(),
-        Value::Array(list) if !list.is_empty() => list
-            .iter()
-            .filter_map(|tag| Some((text(&tag["key"])?, tag["value"].clone())))
-            .collect(),
+        Value::Array(list) if !list.is_empty() => {
+            list.iter().filter_map(|tag| Some((text(&tag["key"])?, tag["value"].clone()))).collect()
+        }
         _ => return None,
     };
     Some(Value::Object(object).to_string())

@@ -30,7 +30,9 @@ fn parse_canonical(b: &[u8]) -> Option<i64> {
         return None;
     }
     let digits = |from: usize, to: usize| {
-        b[from..to].iter().try_fold(0i64, |n, c| c.is_ascii_digit().then(|| n * 10 + i64::from(c - b'0')))
+        b[from..to]
+            .iter()
+            .try_fold(0i64, |n, c| c.is_ascii_digit().then(|| n * 10 + i64::from(c - b'0')))
     };
     let (year, month, day) = (digits(0, 4)?, digits(5, 7)?, digits(8, 10)?);
     let (hour, minute, second) = (digits(11, 13)?, digits(14, 16)?, digits(17, 19)?);
@@ -94,7 +96,9 @@ pub fn format_instant(micros: i64) -> String {
 
 /// Only the time of day: `09:00:12`.
 pub fn format_clock(micros: i64) -> String {
-    DateTime::from_timestamp_micros(micros).map(|t| t.format("%H:%M:%S").to_string()).unwrap_or_default()
+    DateTime::from_timestamp_micros(micros)
+        .map(|t| t.format("%H:%M:%S").to_string())
+        .unwrap_or_default()
 }
 
 /// The day as `2024-05-01`.
@@ -164,8 +168,14 @@ mod tests {
         let noon = parse_instant("2023-07-10T12:31:14Z");
         assert_eq!(parse_expiration("Jul 10, 2023, 12:31:14 PM"), noon);
         assert_eq!(parse_expiration("Jul 10, 2023 12:31:14\u{202f}PM"), noon);
-        assert_eq!(parse_expiration("Jul 30, 2021 12:56:03 AM"), parse_instant("2021-07-30T00:56:03Z"));
-        assert_eq!(parse_expiration("May 1, 2024, 9:00:00 AM"), parse_instant("2024-05-01T09:00:00Z"));
+        assert_eq!(
+            parse_expiration("Jul 30, 2021 12:56:03 AM"),
+            parse_instant("2021-07-30T00:56:03Z")
+        );
+        assert_eq!(
+            parse_expiration("May 1, 2024, 9:00:00 AM"),
+            parse_instant("2024-05-01T09:00:00Z")
+        );
         assert_eq!(parse_expiration("1714554012"), parse_instant("2024-05-01T09:00:12Z"));
         assert_eq!(parse_expiration("soon"), None);
     }

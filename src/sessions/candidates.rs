@@ -64,7 +64,9 @@ impl<'f> Index<'f> {
             by_principal: HashMap::new(),
             console_sessions,
         };
-        for (i, WholeGrant { grant, .. }) in grants.iter().enumerate().filter(|(_, w)| !w.grant.denied) {
+        for (i, WholeGrant { grant, .. }) in
+            grants.iter().enumerate().filter(|(_, w)| !w.grant.denied)
+        {
             let account = grant.child.account_id.as_deref().unwrap_or("");
             index.by_second.entry((account, grant.second())).or_default().push(i);
             if let Some(key) = grant.issued_access_key_id.as_deref() {
@@ -136,7 +138,9 @@ impl<'f> Index<'f> {
             Join::Issued if same_key(grant, facts) && same_role(grant, facts) => {
                 at(usize::from(off > 0), "access_key", Strength::Exact)
             }
-            Join::Issued if second_of(facts).is_none() || !same_principal(grant, facts) => Verdict::No,
+            Join::Issued if second_of(facts).is_none() || !same_principal(grant, facts) => {
+                Verdict::No
+            }
             Join::Issued => match self.keys_decide(grant, facts) {
                 Keys::Differ => Verdict::OtherKey(Candidate {
                     grant: i,
@@ -146,7 +150,9 @@ impl<'f> Index<'f> {
                 Keys::Silent if off == 0 => at(2, "creation_time", Strength::Exact),
                 _ => at(2 + usize::from(off > 0), "creation_time", Strength::Inferred),
             },
-            Join::SignIn if !same_kind(grant, facts) || !same_principal(grant, facts) => Verdict::No,
+            Join::SignIn if !same_kind(grant, facts) || !same_principal(grant, facts) => {
+                Verdict::No
+            }
             // A role signs in with credentials that something else issued.
             Join::SignIn if grant.child.identity_type == "AssumedRole" => Verdict::No,
             Join::SignIn if off == 0 => at(2, "console_login", Strength::Exact),
@@ -199,11 +205,7 @@ impl<'f> Index<'f> {
                     && grant.child.account_id == facts.account_id
                     && (0..=SIGN_IN_WINDOW).contains(&before)
             })
-            .map(|i| Candidate {
-                grant: *i,
-                rule: "console_login",
-                strength: Strength::Inferred,
-            })
+            .map(|i| Candidate { grant: *i, rule: "console_login", strength: Strength::Inferred })
             .collect()
     }
 }

@@ -89,7 +89,12 @@ pub fn link(facts: &Facts) -> Linked {
         .zip(all)
         .zip(found)
         .zip(origins)
-        .map(|(((id, facts), candidates), origin)| LinkedCredential { id, facts, candidates, origin })
+        .map(|(((id, facts), candidates), origin)| LinkedCredential {
+            id,
+            facts,
+            candidates,
+            origin,
+        })
         .collect::<Vec<_>>();
     let sessions = group_sessions(&credentials);
     let grants = linked_grants(&grants, &credentials);
@@ -225,7 +230,8 @@ fn linked_grants(grants: &[WholeGrant], credentials: &[LinkedCredential]) -> Vec
                 Some(false) => None,
                 None => Some(false),
             };
-            let session = users.iter().filter_map(|(c, _)| credentials[*c].facts.session_id.as_ref());
+            let session =
+                users.iter().filter_map(|(c, _)| credentials[*c].facts.session_id.as_ref());
             LinkedGrant {
                 grant: whole.grant.clone(),
                 twin_event_id: whole.twin.map(|twin| twin.event_id.clone()),

@@ -146,7 +146,8 @@ impl<'f> Names<'f> {
                 _ => continue,
             };
             if let ("IAMUser", Some(id), Some(arn), Some(account)) = (kind, id, arn, account) {
-                let slot = names.users.entry((account.as_str(), id.as_str())).or_insert(arn.as_str());
+                let slot =
+                    names.users.entry((account.as_str(), id.as_str())).or_insert(arn.as_str());
                 *slot = (*slot).min(arn.as_str());
             }
         }
@@ -331,7 +332,8 @@ impl Solver<'_> {
 
     fn federated(&self, i: usize, solved: &[Option<Origin>]) -> Origin {
         let Node { facts, candidates, .. } = &self.nodes[i];
-        let known = if candidates.found.is_empty() { None } else { Some(self.inherited(i, solved)) };
+        let known =
+            if candidates.found.is_empty() { None } else { Some(self.inherited(i, solved)) };
         if let Some(origin) = known.filter(Origin::is_known) {
             return origin;
         }
@@ -387,8 +389,7 @@ impl Solver<'_> {
             parent.wearing(label(facts))
         };
         let all = || parents.iter().flatten();
-        origin.chain_strength =
-            all().map(|p| p.chain_strength).min().unwrap_or(Strength::None);
+        origin.chain_strength = all().map(|p| p.chain_strength).min().unwrap_or(Strength::None);
         if all().any(|p| p.depth != parent.depth) {
             origin.depth = None;
         }
@@ -420,8 +421,9 @@ impl Solver<'_> {
             Some("Unknown") if is_old_identity_center(facts) => self.identity_center_user(facts),
             _ => {
                 let mut origin = Origin::unknown("identity_not_recorded", None);
-                origin.detail =
-                    named().or_else(|| text(&facts.principal_arn)).or_else(|| text(&facts.account_id));
+                origin.detail = named()
+                    .or_else(|| text(&facts.principal_arn))
+                    .or_else(|| text(&facts.account_id));
                 origin
             }
         }

@@ -201,7 +201,11 @@ fn session_row(linked: &Linked, id: &str, session: &Session) -> Vec<Cell> {
         known_text(&origin.account_id),
         known_text(&origin.detail),
         if known { origin.depth.map(i64::from).into() } else { Cell::Null },
-        if known { chain(&origin.chain) } else { list(origin.chain.last().map(AsRef::as_ref).into_iter()) },
+        if known {
+            chain(&origin.chain)
+        } else {
+            list(origin.chain.last().map(AsRef::as_ref).into_iter())
+        },
         origin.link_rule.into(),
         link_strength(origin),
         strength.as_str().into(),

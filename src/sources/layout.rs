@@ -52,7 +52,9 @@ pub fn delivery_day(path: &Path) -> u32 {
         .collect();
     parts
         .windows(3)
-        .find(|w| (1970..10_000).contains(&w[0]) && (1..13).contains(&w[1]) && (1..32).contains(&w[2]))
+        .find(|w| {
+            (1970..10_000).contains(&w[0]) && (1..13).contains(&w[1]) && (1..32).contains(&w[2])
+        })
         .map_or(0, |w| w[0] * 10_000 + w[1] * 100 + w[2])
 }
 

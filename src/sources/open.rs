@@ -38,6 +38,16 @@ pub fn open(path: &Path, cap: u64) -> io::Result<OpenedFile> {
     Ok(OpenedFile { body, inflated: 0, cap })
 }
 
+/// SHA-256 (hexadecimal) of a file as stored.
+///
+/// # Errors
+/// The operating system's.
+pub fn sha256_of(path: &Path) -> io::Result<String> {
+    let mut file = Hashing::new(File::open(path)?);
+    io::copy(&mut file, &mut io::sink())?;
+    Ok(file.finish().1)
+}
+
 impl OpenedFile {
     /// Whether the content was recognised as gzip.
     pub fn is_gzip(&self) -> bool {

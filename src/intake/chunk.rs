@@ -1,0 +1,251 @@
+//! A piece of decoded input on its way from a worker to the gate and on.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, BooleanArray, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::compute::filter_record_batch;
+
+use super::books::FileReject;
+use super::seen::{Claim, EventKey};
+use crate::decode::{Actor, Event, Identity};
+use crate::error::Result;
+use crate::events::EventsBuilder;
+use crate::grants::Grant;
+use crate::sessions::facts::{Observed, SharedCall};
+
+/// What the gate and the bookkeeping need of one row.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// Index of the file in the list of files.
+    pub file: usize,
+    /// Key of the event id.
+    pub key: EventKey,
+    /// Hash of the content.
+    pub content: u64,
+    /// `eventTime`.
+    pub time: i64,
+    identity: Arc<Identity>,
+    actor: Actor,
+}
+
+/// What was learned about one file in this chunk; files may span chunks.
+#[derive(Debug, Clone, Default)]
+pub struct FilePart {
+    /// Index of the file.
+    pub file: usize,
+    /// Records found, rejected ones included.
+    pub records: u64,
+    /// Rejected ones.
+    pub rejected: u64,
+    /// Set by the last part of the file.
+    pub end: Option<FileEnd>,
+}
+
+/// What is known when a file was read to its end.
+#[derive(Debug, Clone, Default)]
+pub struct FileEnd {
+    /// SHA-256, if all bytes could be read.
+    pub sha256: Option<String>,
+    /// Size as stored, as read.
+    pub size_bytes: u64,
+    /// Uncompressed bytes.
+    pub inflated_bytes: u64,
+    /// Why it is no log.
+    pub not_a_log: Option<&'static str>,
+    /// Whether nothing in it could be read.
+    pub unreadable: bool,
+}
+
+/// Decoded input.
+pub struct Chunk {
+    /// The rows, as columns of **events**.
+    pub batch: RecordBatch,
+    /// The same rows, for the gate.
+    pub rows: Vec<Row>,
+    /// Grants among them, by row.
+    pub grants: Vec<(usize, Grant)>,
+    /// Shared calls among them, by row.
+    pub shared_calls: Vec<(usize, SharedCall)>,
+    /// The files they came from.
+    pub parts: Vec<FilePart>,
+    /// What could not be read.
+    pub rejects: Vec<FileReject>,
+}
+
+/// Collects one chunk.
+#[derive(Default)]
+pub struct ChunkBuilder {
+    events: EventsBuilder,
+    rows: Vec<Row>,
+    grants: Vec<(usize, Grant)>,
+    shared_calls: Vec<(usize, SharedCall)>,
+    parts: Vec<FilePart>,
+    rejects: Vec<FileReject>,
+    /// Bytes of JSON that went in.
+    pub bytes: usize,
+}
+
+impl ChunkBuilder {
+    /// Adds an event.
+    pub fn push(&mut self, file: usize, path: &str, number: u64, event: &Event) {
+        let number = i64::try_from(number).unwrap_or(i64::MAX);
+        let row = self.rows.len();
+        self.events.push(event, path, number);
+        if let Some(grant) = crate::grants::read(event, path, number) {
+            self.grants.push((row, grant));
+        }
+        if let Some(call) = crate::sessions::facts::shared_call(event) {
+            self.shared_calls.push((row, call));
+        }
+        self.rows.push(Row {
+            file,
+            key: super::seen::event_key(&event.event_id),
+            content: event.record_hash,
+            time: event.event_time,
+            identity: event.identity.clone(),
+            actor: event.actor.clone(),
+        });
+        self.part(file).records += 1;
+    }
+
+    /// Adds something that could not be read.
+    pub fn reject(&mut self, file: usize, reject: FileReject) {
+        self.bytes += reject.reject.content.as_ref().map_or(64, String::len);
+        self.rejects.push(reject);
+        let part = self.part(file);
+        part.records += 1;
+        part.rejected += 1;
+    }
+
+    /// Says that a file is read.
+    pub fn end_file(&mut self, file: usize, end: FileEnd) {
+        self.part(file).end = Some(end);
+    }
+
+    /// The part of the file that is being read.
+    fn part(&mut self, file: usize) -> &mut FilePart {
+        if self.parts.last().is_none_or(|part| part.file != file) {
+            self.parts.push(FilePart { file, ..FilePart::default() });
+        }
+        let last = self.parts.len() - 1;
+        &mut self.parts[last]
+    }
+
+    /// The chunk so far; the builder is empty afterwards.
+    ///
+    /// # Errors
+    /// Arrow's: a defect of ours.
+    pub fn finish(&mut self) -> Result<Chunk> {
+        let batch = self.events.finish()?;
+        self.bytes = 0;
+        Ok(Chunk {
+            batch,
+            rows: std::mem::take(&mut self.rows),
+            grants: std::mem::take(&mut self.grants),
+            shared_calls: std::mem::take(&mut self.shared_calls),
+            parts: std::mem::take(&mut self.parts),
+            rejects: std::mem::take(&mut self.rejects),
+        })
+    }
+}
+
+impl Chunk {
+    /// Leaves out the rows that are duplicates; `claims` are those of the rows, in order.
+    ///
+    /// # Errors
+    /// Arrow's: a defect of ours.
+    pub fn without_duplicates(mut self, claims: &[Claim]) -> Result<Chunk> {
+        if claims.iter().all(|claim| *claim != Claim::Duplicate) {
+            return Ok(self);
+        }
+        let keep: Vec<bool> = claims.iter().map(|claim| *claim != Claim::Duplicate).collect();
+        let new_index: Vec<usize> = keep
+            .iter()
+            .scan(0, |next, kept| {
+                let index = *next;
+                *next += usize::from(*kept);
+                Some(index)
+            })
+            .collect();
+        let renumber = |row: usize| keep[row].then(|| new_index[row]);
+        self.grants =
+            self.grants.into_iter().filter_map(|(r, g)| Some((renumber(r)?, g))).collect();
+        self.shared_calls =
+            self.shared_calls.into_iter().filter_map(|(r, s)| Some((renumber(r)?, s))).collect();
+        let mut kept = keep.iter();
+        self.rows.retain(|_| kept.next().copied().unwrap_or(true));
+        self.batch = filter_record_batch(&self.batch, &BooleanArray::from(keep))?;
+        Ok(self)
+    }
+
+    /// Calls `each` with what linking and coverage look at, row by row.
+    pub fn observe(&self, mut each: impl FnMut(&Row, &Observed, &str)) {
+        let view = View::of(&self.batch);
+        for (i, row) in self.rows.iter().enumerate() {
+            let observed = Observed {
+                identity: &row.identity,
+                session_id: row.actor.session_id.as_deref(),
+                credential_id: &row.actor.credential_id,
+                event_time: view.time(i),
+                event_source: view.text(&view.event_source, i).unwrap_or(""),
+                event_name: view.text(&view.event_name, i).unwrap_or(""),
+                event_type: view.text(&view.event_type, i),
+                aws_region: view.text(&view.aws_region, i).unwrap_or(""),
+                read_only: view.flag(&view.read_only, i),
+                failed: view.text(&view.error_code, i).is_some(),
+                from_console: view.flag(&view.from_console, i) == Some(true),
+                source_ip_address: view.text(&view.source_ip_address, i),
+                user_agent: view.text(&view.user_agent, i),
+            };
+            each(row, &observed, view.text(&view.recipient_account_id, i).unwrap_or(""));
+        }
+    }
+}
+
+/// The columns that [`Chunk::observe`] reads, found once.
+struct View<'b> {
+    event_time: Option<&'b TimestampMicrosecondArray>,
+    event_source: Option<&'b StringArray>,
+    event_name: Option<&'b StringArray>,
+    event_type: Option<&'b StringArray>,
+    aws_region: Option<&'b StringArray>,
+    recipient_account_id: Option<&'b StringArray>,
+    error_code: Option<&'b StringArray>,
+    source_ip_address: Option<&'b StringArray>,
+    user_agent: Option<&'b StringArray>,
+    read_only: Option<&'b BooleanArray>,
+    from_console: Option<&'b BooleanArray>,
+}
+
+impl<'b> View<'b> {
+    fn of(batch: &'b RecordBatch) -> View<'b> {
+        fn typed<'b, T: 'static>(batch: &'b RecordBatch, name: &str) -> Option<&'b T> {
+            batch.column_by_name(name)?.as_any().downcast_ref::<T>()
+        }
+        View {
+            event_time: typed(batch, "event_time"),
+            event_source: typed(batch, "event_source"),
+            event_name: typed(batch, "event_name"),
+            event_type: typed(batch, "event_type"),
+            aws_region: typed(batch, "aws_region"),
+            recipient_account_id: typed(batch, "recipient_account_id"),
+            error_code: typed(batch, "error_code"),
+            source_ip_address: typed(batch, "source_ip_address"),
+            user_agent: typed(batch, "user_agent"),
+            read_only: typed(batch, "read_only"),
+            from_console: typed(batch, "from_console"),
+        }
+    }
+
+    fn time(&self, row: usize) -> i64 {
+        self.event_time.map_or(0, |column| column.value(row))
+    }
+
+    fn text(&self, column: &Option<&'b StringArray>, row: usize) -> Option<&'b str> {
+        column.filter(|column| column.is_valid(row)).map(|column| column.value(row))
+    }
+
+    fn flag(&self, column: &Option<&'b BooleanArray>, row: usize) -> Option<bool> {
+        column.filter(|column| column.is_valid(row)).map(|column| column.value(row))
+    }
+}

@@ -1,0 +1,130 @@
+//! The one point that all chunks pass in the order of the input, however many threads decode them.
+
+use std::collections::BTreeMap;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use super::books::FileBook;
+use super::chunk::{Chunk, FilePart};
+use super::seen::{Claim, Seen};
+
+/// Place of a chunk in the input: unit of work, piece of the unit.
+pub type Ticket = (usize, usize);
+
+/// Bytes of chunks that may wait for an earlier one.
+const MOST_WAITING: usize = 64 << 20;
+
+/// A chunk that passed, and what its rows are to what passed before.
+pub struct Passed {
+    /// The chunk, duplicates still in it.
+    pub chunk: Chunk,
+    /// One claim a row.
+    pub claims: Vec<Claim>,
+}
+
+/// See the module.
+pub struct Gate {
+    state: Mutex<State>,
+    moved: Condvar,
+}
+
+struct State {
+    next: Ticket,
+    waiting: BTreeMap<Ticket, (Chunk, bool)>,
+    waiting_bytes: usize,
+    seen: Seen,
+    books: Vec<FileBook>,
+    closed: bool,
+}
+
+impl Gate {
+    /// A gate that knows the events of earlier ingests, and one book a file.
+    pub fn new(seen: Seen, books: Vec<FileBook>) -> Gate {
+        let state = State {
+            next: (0, 0),
+            waiting: BTreeMap::new(),
+            waiting_bytes: 0,
+            seen,
+            books,
+            closed: false,
+        };
+        Gate { state: Mutex::new(state), moved: Condvar::new() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands in a chunk; `last` when it is the last piece of its unit. Gives back all chunks whose
+    /// turn has come, this one or others; blocks while too much waits. After [`Gate::close`]
+    /// nothing passes any more.
+    pub fn submit(&self, ticket: Ticket, chunk: Chunk, last: bool) -> Vec<Passed> {
+        let size = chunk.batch.get_array_memory_size();
+        let mut state = self.lock();
+        while state.waiting_bytes > MOST_WAITING && ticket != state.next && !state.closed {
+            state = self.moved.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        if state.closed {
+            return Vec::new();
+        }
+        state.waiting.insert(ticket, (chunk, last));
+        state.waiting_bytes += size;
+        let mut passed = Vec::new();
+        loop {
+            let next = state.next;
+            let Some((chunk, last)) = state.waiting.remove(&next) else { break };
+            state.waiting_bytes =
+                state.waiting_bytes.saturating_sub(chunk.batch.get_array_memory_size());
+            state.next = if last { (next.0 + 1, 0) } else { (next.0, next.1 + 1) };
+            passed.push(state.pass(chunk));
+        }
+        drop(state);
+        self.moved.notify_all();
+        passed
+    }
+
+    /// Lets nothing pass any more, and wakes whoever waits: a worker has failed.
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.moved.notify_all();
+    }
+
+    /// The books of all files.
+    pub fn into_books(self) -> Vec<FileBook> {
+        self.state.into_inner().unwrap_or_else(PoisonError::into_inner).books
+    }
+}
+
+impl State {
+    fn pass(&mut self, chunk: Chunk) -> Passed {
+        let mut claims = Vec::with_capacity(chunk.rows.len());
+        for row in &chunk.rows {
+            let claim = self.seen.claim(row.key, row.content);
+            claims.push(claim);
+            if let Some(book) = self.books.get_mut(row.file) {
+                book.note_time(row.time);
+                book.kept += u64::from(claim != Claim::Duplicate);
+                book.duplicates += u64::from(claim == Claim::Duplicate);
+                book.conflicts += u64::from(claim == Claim::Conflict);
+            }
+        }
+        for part in &chunk.parts {
+            self.note_part(part);
+        }
+        Passed { chunk, claims }
+    }
+
+    fn note_part(&mut self, part: &FilePart) {
+        let Some(book) = self.books.get_mut(part.file) else { return };
+        book.records += part.records;
+        book.rejected += part.rejected;
+        if let Some(end) = &part.end {
+            book.sha256.clone_from(&end.sha256);
+            if end.sha256.is_some() {
+                book.size_bytes = end.size_bytes;
+            }
+            book.inflated_bytes = end.inflated_bytes;
+            book.not_a_log = end.not_a_log;
+            book.unreadable = end.unreadable;
+        }
+    }
+}

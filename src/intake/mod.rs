@@ -1,0 +1,78 @@
+//! Reads many files on all cores and hands on what is new: decoded, freed of duplicates, sorted,
+//! and counted.
+//!
+//! Files are read in a fixed order by several workers ([`worker`]); what they decode passes one
+//! gate in that same order ([`gate`]), where every event id is claimed once. So the copy of an
+//! event that is kept does not depend on which thread was faster. What passed is collected by day
+//! and handed to a [`Sink`] in sorted pieces ([`by_day`]).
+
+pub mod books;
+pub mod by_day;
+pub mod chunk;
+pub mod coverage;
+pub mod gate;
+pub mod seen;
+pub mod worker;
+
+use arrow::array::RecordBatch;
+
+use crate::decode::Limits;
+use crate::error::Result;
+
+pub use books::{Books, FileBook};
+pub use worker::{Intake, run};
+
+/// How much an intake may use.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Worker threads; 0 means as many as there are cores.
+    pub threads: usize,
+    /// Memory for decoded events that wait to be written, bytes.
+    pub waiting_bytes: usize,
+    /// Most bytes one file may inflate to.
+    pub inflated_bytes: u64,
+    /// Limits for single records.
+    pub limits: Limits,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            threads: 0,
+            waiting_bytes: 192 << 20,
+            inflated_bytes: 16 << 30,
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Options {
+    /// The number of workers to start.
+    pub fn workers(&self) -> usize {
+        match self.threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            n => n,
+        }
+    }
+}
+
+/// Takes sorted events of one day.
+pub trait Sink: Sync {
+    /// `batches` have the columns of **events**, all rows lie on `day` (days since 1970) and are
+    /// sorted by time and id over all batches. May be called by several threads.
+    fn write(&self, day: i32, batches: Vec<RecordBatch>) -> Result<()>;
+}
+
+/// Watches an intake from outside; all methods may be called by several threads.
+pub trait Progress: Sync {
+    /// Once, before the first file: how many files and bytes there are to read.
+    fn start(&self, _files: u64, _bytes: u64) {}
+    /// After each file.
+    fn advance(&self, _files: u64, _bytes: u64) {}
+    /// Once, after the last file.
+    fn finish(&self) {}
+}
+
+/// Nobody watches.
+pub struct Silent;
+impl Progress for Silent {}

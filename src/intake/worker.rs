@@ -1,0 +1,277 @@
+//! The workers: each takes the next run of files, decodes it, passes the gate, and deals with
+//! whatever the gate lets through.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use super::books::{FileBook, FileReject};
+use super::by_day::ByDay;
+use super::chunk::{Chunk, ChunkBuilder, FileEnd};
+use super::coverage::Coverage;
+use super::gate::{Gate, Passed};
+use super::seen::Seen;
+use super::{Options, Progress, Sink};
+use crate::decode::stream::{Reject, reject_record};
+use crate::decode::{Decoder, Item, RecordStream};
+use crate::error::{Error, Result};
+use crate::sessions::Facts;
+use crate::sources::{LogFile, open};
+
+/// Compressed bytes that make a unit of work: many small files, or one that is large enough.
+const UNIT_BYTES: u64 = 512 * 1024;
+/// Bytes of JSON after which a chunk is handed in.
+const CHUNK_BYTES: usize = 8 << 20;
+
+/// What an intake found out.
+#[derive(Default)]
+pub struct Intake {
+    /// One book a file, in the order of the files.
+    pub books: Vec<FileBook>,
+    /// What could not be read, by file and position.
+    pub rejects: Vec<FileReject>,
+    /// What linking needs.
+    pub facts: Facts,
+    /// Hours that have logs.
+    pub coverage: Coverage,
+}
+
+/// Reads all files into `sink`. `seen` are the events that are in already.
+///
+/// # Errors
+/// The sink's, such as a full disk; trouble with input is no error but a reject.
+pub fn run(
+    files: &[LogFile],
+    seen: Seen,
+    options: &Options,
+    sink: &dyn Sink,
+    progress: &dyn Progress,
+) -> Result<Intake> {
+    progress.start(files.len() as u64, files.iter().map(|f| f.size).sum());
+    let books = files.iter().map(|file| FileBook {
+        path: file.path.clone(),
+        size_bytes: file.size,
+        modified_at: file.modified,
+        ..FileBook::default()
+    });
+    let workers = options.workers();
+    let shared = Shared {
+        files,
+        units: units(files),
+        next_unit: AtomicUsize::new(0),
+        gate: Gate::new(seen, books.collect()),
+        by_day: ByDay::new(sink, options.waiting_bytes, workers),
+        options,
+        progress,
+        failure: Mutex::new(None),
+    };
+    let results = std::thread::scope(|scope| {
+        let threads: Vec<_> =
+            (0..workers).map(|_| scope.spawn(|| Worker::new(&shared).run())).collect();
+        threads.into_iter().map(|thread| thread.join()).collect::<Vec<_>>()
+    });
+    let mut intake = Intake::default();
+    for result in results {
+        match result {
+            Ok(part) => intake.merge(part),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+    progress.finish();
+    if let Some(error) = shared.failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        return Err(error);
+    }
+    intake.books = shared.gate.into_books();
+    intake
+        .rejects
+        .sort_by(|a, b| (&a.path, &a.reject.position).cmp(&(&b.path, &b.reject.position)));
+    Ok(intake)
+}
+
+impl Intake {
+    fn merge(&mut self, other: Intake) {
+        self.rejects.extend(other.rejects);
+        self.facts.merge(other.facts);
+        self.coverage.merge(other.coverage);
+    }
+}
+
+/// Runs of consecutive files, as ranges.
+fn units(files: &[LogFile]) -> Vec<std::ops::Range<usize>> {
+    let mut units = Vec::new();
+    let (mut start, mut bytes) = (0, 0);
+    for (i, file) in files.iter().enumerate() {
+        bytes += file.size;
+        if bytes >= UNIT_BYTES {
+            units.push(start..i + 1);
+            (start, bytes) = (i + 1, 0);
+        }
+    }
+    if start < files.len() {
+        units.push(start..files.len());
+    }
+    units
+}
+
+struct Shared<'a> {
+    files: &'a [LogFile],
+    units: Vec<std::ops::Range<usize>>,
+    next_unit: AtomicUsize,
+    gate: Gate,
+    by_day: ByDay<'a>,
+    options: &'a Options,
+    progress: &'a dyn Progress,
+    failure: Mutex<Option<Error>>,
+}
+
+impl Shared<'_> {
+    fn fail(&self, error: Error) {
+        let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        failure.get_or_insert(error);
+        self.gate.close();
+    }
+
+    fn failed(&self) -> bool {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+}
+
+/// Closes the gate when its thread panics, so that the others do not wait for ever.
+struct CloseOnPanic<'a>(&'a Gate);
+
+impl Drop for CloseOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.close();
+        }
+    }
+}
+
+struct Worker<'a> {
+    shared: &'a Shared<'a>,
+    decoder: Decoder,
+    chunk: ChunkBuilder,
+    result: Intake,
+}
+
+impl<'a> Worker<'a> {
+    fn new(shared: &'a Shared<'a>) -> Worker<'a> {
+        Worker {
+            shared,
+            decoder: Decoder::default(),
+            chunk: ChunkBuilder::default(),
+            result: Intake::default(),
+        }
+    }
+
+    fn run(mut self) -> Intake {
+        let _guard = CloseOnPanic(&self.shared.gate);
+        if let Err(error) = self.work() {
+            self.shared.fail(error);
+        }
+        self.result
+    }
+
+    fn work(&mut self) -> Result<()> {
+        while !self.shared.failed() {
+            let unit = self.shared.next_unit.fetch_add(1, Ordering::Relaxed);
+            let Some(range) = self.shared.units.get(unit) else { break };
+            let mut piece = 0;
+            for file in range.clone() {
+                self.read_file(file, unit, &mut piece)?;
+                self.shared.progress.advance(1, self.shared.files[file].size);
+            }
+            self.hand_in(unit, &mut piece, true)?;
+        }
+        while !self.shared.failed() && self.shared.by_day.write_next()? {}
+        Ok(())
+    }
+
+    fn read_file(&mut self, index: usize, unit: usize, piece: &mut usize) -> Result<()> {
+        let file = &self.shared.files[index];
+        let path = file.path.to_string_lossy().into_owned();
+        let opened = match open(&file.path, self.shared.options.inflated_bytes) {
+            Ok(opened) => opened,
+            Err(e) => {
+                self.reject_file(index, &file.path, e.to_string());
+                let end = FileEnd { unreadable: true, ..FileEnd::default() };
+                self.chunk.end_file(index, end);
+                return Ok(());
+            }
+        };
+        let gzip = opened.is_gzip();
+        let limits = self.shared.options.limits;
+        let mut stream = RecordStream::new(opened, limits);
+        let mut end = FileEnd::default();
+        let mut readable = 0u64;
+        let mut rejected = 0u64;
+        while let Some(item) = stream.next() {
+            match item {
+                Item::Record(number, offset, record, text) => match self.decoder.event(&record) {
+                    Ok(event) => {
+                        self.chunk.push(index, &path, number, &event);
+                        self.chunk.bytes += text.len();
+                        readable += 1;
+                    }
+                    Err(why) => {
+                        let cap = limits.reject_bytes;
+                        let reject = reject_record(number, offset, why.to_string(), text, cap);
+                        self.chunk.reject(index, FileReject { path: file.path.clone(), reject });
+                        rejected += 1;
+                    }
+                },
+                // A file that only lies beside logs, and is none, is nobody's mistake.
+                Item::Bad(_) if !file.expected && !gzip && readable + rejected == 0 => {
+                    end.not_a_log = Some("not a log file");
+                    break;
+                }
+                Item::Bad(reject) => {
+                    self.chunk.reject(index, FileReject { path: file.path.clone(), reject });
+                    rejected += 1;
+                }
+                Item::NotALog(what) => end.not_a_log = Some(what),
+            }
+            if self.chunk.bytes >= CHUNK_BYTES {
+                self.hand_in(unit, piece, false)?;
+            }
+        }
+        end.inflated_bytes = stream.bytes_read();
+        end.unreadable = readable == 0 && rejected > 0;
+        if let Ok((size, sha256)) = stream.into_reader().finish() {
+            (end.size_bytes, end.sha256) = (size, Some(sha256));
+        }
+        self.chunk.end_file(index, end);
+        Ok(())
+    }
+
+    fn reject_file(&mut self, index: usize, path: &Path, reason: String) {
+        let reject = Reject { position: "file".to_owned(), reason, content: None };
+        self.chunk.reject(index, FileReject { path: path.to_path_buf(), reject });
+    }
+
+    fn hand_in(&mut self, unit: usize, piece: &mut usize, last: bool) -> Result<()> {
+        let chunk = self.chunk.finish()?;
+        let passed = self.shared.gate.submit((unit, *piece), chunk, last);
+        *piece += 1;
+        passed.into_iter().try_for_each(|passed| self.take_over(passed))
+    }
+
+    /// Counts what passed the gate and sends it on.
+    fn take_over(&mut self, Passed { chunk, claims }: Passed) -> Result<()> {
+        let mut chunk: Chunk = chunk.without_duplicates(&claims)?;
+        self.result.rejects.append(&mut chunk.rejects);
+        let Intake { facts, coverage, .. } = &mut self.result;
+        chunk.observe(|row, observed, account| {
+            facts.observe(observed);
+            coverage.add(account, observed.aws_region, row.time, row.file);
+        });
+        for (_, grant) in chunk.grants.drain(..) {
+            facts.add_grant((grant.event_id.clone(), grant.record_hash), grant);
+        }
+        facts.shared_calls.extend(chunk.shared_calls.drain(..).map(|(_, call)| call));
+        if chunk.batch.num_rows() == 0 {
+            return Ok(());
+        }
+        self.shared.by_day.add(&chunk.batch)
+    }
+}

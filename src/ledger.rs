@@ -1,0 +1,197 @@
+//! What the store remembers of its input: which files and events are in, what was rejected, which
+//! hours are covered. Turns the books of an intake into rows, and rows back into what the next
+//! ingest must know.
+
+use std::collections::BTreeMap;
+
+use arrow::array::{Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use hashbrown::HashMap;
+
+use crate::error::{Error, Result};
+use crate::events::EVENTS;
+use crate::intake::FileBook;
+use crate::intake::books::FileReject;
+use crate::intake::coverage::{Count, Coverage, Hour};
+use crate::intake::seen::{Seen, event_key};
+use crate::sources::LogFile;
+use crate::sources::open::sha256_of;
+use crate::store::Transaction;
+use crate::store::columns::{COVERAGE, FILES, REJECTS};
+use crate::table::build::{Cell, RowsBuilder};
+
+/// The files that are in.
+pub struct KnownFiles {
+    by_path: HashMap<String, Vec<KnownFile>>,
+}
+
+struct KnownFile {
+    size: i64,
+    modified: i64,
+    sha256: String,
+}
+
+impl KnownFiles {
+    /// Reads them from the store.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn read(tx: &Transaction) -> Result<KnownFiles> {
+        let mut by_path: HashMap<String, Vec<KnownFile>> = HashMap::new();
+        let columns = ["path", "size_bytes", "modified_at", "sha256"];
+        for batch in tx.read(&FILES, &columns)? {
+            let path: &StringArray = typed(&batch, "path")?;
+            let size: &Int64Array = typed(&batch, "size_bytes")?;
+            let modified: &TimestampMicrosecondArray = typed(&batch, "modified_at")?;
+            let sha256: &StringArray = typed(&batch, "sha256")?;
+            // Without a hash it was never read: it is tried again.
+            for row in (0..batch.num_rows()).filter(|row| sha256.is_valid(*row)) {
+                by_path.entry(path.value(row).to_owned()).or_default().push(KnownFile {
+                    size: size.value(row),
+                    modified: modified.value(row),
+                    sha256: sha256.value(row).to_owned(),
+                });
+            }
+        }
+        Ok(KnownFiles { by_path })
+    }
+
+    /// The files that are not in yet, and the number of those that are. Path, size and modification
+    /// time settle it without a look inside; where only the time differs, the hash decides.
+    pub fn new_among(&self, files: Vec<LogFile>) -> (Vec<LogFile>, u64) {
+        let all = files.len();
+        let new: Vec<LogFile> = files.into_iter().filter(|file| !self.holds(file)).collect();
+        let already_in = all - new.len();
+        (new, already_in as u64)
+    }
+
+    fn holds(&self, file: &LogFile) -> bool {
+        let Some(versions) = self.by_path.get(&file.shown()) else { return false };
+        let size = i64::try_from(file.size).unwrap_or(i64::MAX);
+        let same_size = || versions.iter().filter(|known| known.size == size);
+        if same_size().any(|known| known.modified == file.modified) {
+            return true;
+        }
+        if same_size().next().is_none() {
+            return false;
+        }
+        // A file that cannot be hashed cannot be read either; the intake will report it.
+        let hash = sha256_of(&file.path).unwrap_or_default();
+        same_size().any(|known| known.sha256 == hash)
+    }
+}
+
+/// The events that are in, by id and content.
+///
+/// # Errors
+/// The store's.
+pub fn seen_events(tx: &Transaction) -> Result<Seen> {
+    let mut seen = Seen::default();
+    tx.read_each(&EVENTS, &["event_id", "record_hash"], |batch| {
+        let ids: &StringArray = typed(&batch, "event_id")?;
+        let hashes: &Int64Array = typed(&batch, "record_hash")?;
+        for row in 0..batch.num_rows() {
+            seen.claim(event_key(ids.value(row)), hashes.value(row).cast_unsigned());
+        }
+        Ok(())
+    })?;
+    Ok(seen)
+}
+
+/// Rows of **files**. `now` is the time of the ingest, microseconds since 1970.
+///
+/// # Errors
+/// Arrow's: a defect of ours.
+pub fn file_rows(books: &[FileBook], now: i64) -> Result<RecordBatch> {
+    let mut rows = RowsBuilder::new(&FILES);
+    let mut books: Vec<&FileBook> = books.iter().collect();
+    books.sort_by(|a, b| a.path.cmp(&b.path));
+    let count = |n: u64| Cell::Int(i64::try_from(n).unwrap_or(i64::MAX));
+    let instant = |t: Option<i64>| t.map_or(Cell::Null, Cell::Time);
+    for book in books {
+        rows.push(vec![
+            book.path.to_string_lossy().as_ref().into(),
+            count(book.size_bytes),
+            book.sha256.clone().into(),
+            Cell::Time(book.modified_at),
+            count(book.records),
+            count(book.kept),
+            count(book.duplicates),
+            count(book.rejected),
+            count(book.conflicts),
+            instant(book.first_event_time),
+            instant(book.last_event_time),
+            Cell::Time(now),
+            book.status().into(),
+        ]);
+    }
+    rows.finish()
+}
+
+/// Rows of **rejects**.
+///
+/// # Errors
+/// Arrow's: a defect of ours.
+pub fn reject_rows(rejects: &[FileReject]) -> Result<RecordBatch> {
+    let mut rows = RowsBuilder::new(&REJECTS);
+    for FileReject { path, reject } in rejects {
+        rows.push(vec![
+            path.to_string_lossy().as_ref().into(),
+            reject.position.as_str().into(),
+            reject.reason.as_str().into(),
+            reject.content.clone().into(),
+        ]);
+    }
+    rows.finish()
+}
+
+/// Rows of **coverage**: what the store has, and what this intake adds.
+///
+/// # Errors
+/// The store's.
+pub fn coverage_rows(tx: &Transaction, added: &Coverage) -> Result<RecordBatch> {
+    let mut counts = added.counts();
+    for batch in tx.read(&COVERAGE, &["account_id", "aws_region", "hour", "files", "events"])? {
+        let account: &StringArray = typed(&batch, "account_id")?;
+        let region: &StringArray = typed(&batch, "aws_region")?;
+        let hour: &TimestampMicrosecondArray = typed(&batch, "hour")?;
+        let files: &Int64Array = typed(&batch, "files")?;
+        let events: &Int64Array = typed(&batch, "events")?;
+        for row in 0..batch.num_rows() {
+            let text = |column: &StringArray| {
+                if column.is_valid(row) { column.value(row).to_owned() } else { String::new() }
+            };
+            let count = counts.entry((text(account), text(region), hour.value(row))).or_default();
+            count.files += files.value(row).cast_unsigned();
+            count.events += events.value(row).cast_unsigned();
+        }
+    }
+    coverage_batch(&counts)
+}
+
+/// Rows of **coverage**.
+///
+/// # Errors
+/// Arrow's: a defect of ours.
+pub fn coverage_batch(counts: &BTreeMap<Hour, Count>) -> Result<RecordBatch> {
+    let mut rows = RowsBuilder::new(&COVERAGE);
+    let text = |value: &String| Some(value.clone()).filter(|v| !v.is_empty());
+    for ((account, region, hour), count) in counts {
+        rows.push(vec![
+            text(account).into(),
+            text(region).into(),
+            Cell::Time(*hour),
+            Cell::Int(i64::try_from(count.files).unwrap_or(i64::MAX)),
+            Cell::Int(i64::try_from(count.events).unwrap_or(i64::MAX)),
+        ]);
+    }
+    rows.finish()
+}
+
+/// A column of a table that we wrote ourselves.
+pub(crate) fn typed<'b, T: 'static>(batch: &'b RecordBatch, name: &str) -> Result<&'b T> {
+    let column = batch.column_by_name(name).and_then(|c| c.as_any().downcast_ref::<T>());
+    column.ok_or_else(|| {
+        let message = format!("column {name} is missing or of another type");
+        Error::Arrow(arrow::error::ArrowError::SchemaError(message))
+    })
+}

@@ -1,0 +1,235 @@
+//! The one place that knows the order of the stages:
+//! find files → leave out what is in → read, decode, free of duplicates → link → write.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use arrow::array::RecordBatch;
+
+use crate::error::{Error, Result};
+use crate::events::EVENTS;
+use crate::grants::columns::GRANTS;
+use crate::intake::seen::Seen;
+use crate::intake::{self, Books, FileBook, Intake, Options, Progress, Sink};
+use crate::model::time;
+use crate::sessions::columns::{ATTRIBUTIONS, CREDENTIALS, LINKS, SESSIONS};
+use crate::sessions::rows::Tables;
+use crate::sessions::{link, rows};
+use crate::sources::{Found, LogFile, discover};
+use crate::store::columns::{COVERAGE, FILES, LINKING_STATE, REJECTS};
+use crate::store::{DataFile, Snapshot, Transaction};
+use crate::table::TableDef;
+use crate::{ledger, linking_state};
+
+/// What an ingest did.
+#[derive(Debug)]
+pub struct Ingested {
+    /// The sums.
+    pub books: Books,
+    /// What could not be read or contradicts itself, for people: file, position, reason.
+    pub problems: Vec<intake::books::FileReject>,
+    /// Files in which an event id came with another content than before.
+    pub conflicts: Vec<FileBook>,
+    /// The state of the store now.
+    pub snapshot: Snapshot,
+}
+
+/// All tables, in memory.
+#[derive(Debug)]
+pub struct Loaded {
+    /// Batches by table name.
+    pub tables: BTreeMap<&'static str, Vec<RecordBatch>>,
+    /// The sums.
+    pub books: Books,
+    /// What could not be read: file, position, reason.
+    pub problems: Vec<intake::books::FileReject>,
+}
+
+/// Loads logs into the store at `dir`, which is made if there is none. Safe to repeat: files that
+/// are in are not read again, and an ingest that is killed leaves the store as it was.
+///
+/// # Errors
+/// [`Error::NothingReadable`] when no source holds a log; trouble with the store. Trouble with
+/// single files and records is in [`Ingested::problems`].
+pub async fn ingest(
+    dir: &Path,
+    sources: &[String],
+    options: &Options,
+    progress: &dyn Progress,
+) -> Result<Ingested> {
+    let found = discover(sources)?;
+    let mut tx = Transaction::begin(dir).await?;
+    let known = ledger::KnownFiles::read(&tx)?;
+    let (files, already_in) = known.new_among(found.files.clone());
+    let seen = if files.is_empty() { Seen::default() } else { ledger::seen_events(&tx)? };
+    let sink = StoreSink { tx: &tx, files: Mutex::default() };
+    let mut intake = intake::run(&files, seen, options, &sink, progress)?;
+    let event_files = sink.files.into_inner().unwrap_or_else(PoisonError::into_inner);
+    add_unreadable(&found, &mut intake);
+    let books = sum(&intake, &found, already_in);
+    if books.nothing_readable() {
+        return Err(nothing_readable(sources, &intake));
+    }
+
+    let mut facts = linking_state::read(&tx)?;
+    let unchanged = event_files.is_empty();
+    facts.merge(std::mem::take(&mut intake.facts));
+    let now = chrono::Utc::now().timestamp_micros();
+    append(&mut tx, &FILES, ledger::file_rows(&intake.books, now)?)?;
+    append(&mut tx, &REJECTS, ledger::reject_rows(&intake.rejects)?)?;
+    if !unchanged {
+        let coverage = ledger::coverage_rows(&tx, &intake.coverage)?;
+        let Tables { sessions, credentials, links, attributions, grants } =
+            rows::tables(&link(&facts))?;
+        tx.append(&EVENTS, event_files)?;
+        replace(&mut tx, &COVERAGE, coverage)?;
+        replace(&mut tx, &SESSIONS, sessions)?;
+        replace(&mut tx, &CREDENTIALS, credentials)?;
+        replace(&mut tx, &LINKS, links)?;
+        replace(&mut tx, &ATTRIBUTIONS, attributions)?;
+        replace(&mut tx, &GRANTS, grants)?;
+        replace(&mut tx, &LINKING_STATE, linking_state::rows(&facts)?)?;
+    }
+    let snapshot = tx.commit().await?;
+    let conflicts = intake.books.into_iter().filter(|file| file.conflicts > 0).collect();
+    Ok(Ingested { books, problems: intake.rejects, conflicts, snapshot })
+}
+
+/// Reads logs into memory; nothing is written.
+///
+/// # Errors
+/// As [`ingest`]; [`Error::TooLarge`] when the events take more than `memory_bytes`.
+pub fn load(
+    sources: &[String],
+    options: &Options,
+    memory_bytes: usize,
+    progress: &dyn Progress,
+) -> Result<Loaded> {
+    let found = discover(sources)?;
+    let sink = MemorySink { limit: memory_bytes, state: Mutex::default() };
+    let mut intake = intake::run(&found.files, Seen::default(), options, &sink, progress)?;
+    add_unreadable(&found, &mut intake);
+    let books = sum(&intake, &found, 0);
+    if books.nothing_readable() {
+        return Err(nothing_readable(sources, &intake));
+    }
+    let state = sink.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let linked = rows::tables(&link(&intake.facts))?;
+    let now = chrono::Utc::now().timestamp_micros();
+    let coverage = ledger::coverage_batch(&intake.coverage.counts())?;
+    let tables = BTreeMap::from([
+        (EVENTS.name, state.batches),
+        (SESSIONS.name, vec![linked.sessions]),
+        (CREDENTIALS.name, vec![linked.credentials]),
+        (LINKS.name, vec![linked.links]),
+        (ATTRIBUTIONS.name, vec![linked.attributions]),
+        (GRANTS.name, vec![linked.grants]),
+        (FILES.name, vec![ledger::file_rows(&intake.books, now)?]),
+        (REJECTS.name, vec![ledger::reject_rows(&intake.rejects)?]),
+        (COVERAGE.name, vec![coverage]),
+    ]);
+    Ok(Loaded { tables, books, problems: intake.rejects })
+}
+
+/// Files that could not even be looked at are in the books like those that could not be read.
+fn add_unreadable(found: &Found, intake: &mut Intake) {
+    for (path, reason) in &found.unreadable {
+        intake.books.push(FileBook {
+            path: path.clone(),
+            records: 1,
+            rejected: 1,
+            unreadable: true,
+            ..FileBook::default()
+        });
+        let (position, reason) = ("file".to_owned(), reason.clone());
+        let reject = crate::decode::stream::Reject { position, reason, content: None };
+        intake.rejects.push(intake::books::FileReject { path: path.clone(), reject });
+    }
+}
+
+fn sum(intake: &Intake, found: &Found, already_in: u64) -> Books {
+    let mut books = Books { already_in, ..Books::default() };
+    intake.books.iter().for_each(|file| books.add(file));
+    for (what, count) in &found.passed_over {
+        *books.passed_over.entry((*what).to_owned()).or_default() += count;
+    }
+    books.accounts = intake.coverage.accounts();
+    books
+}
+
+fn nothing_readable(sources: &[String], intake: &Intake) -> Error {
+    let mut what = sources.join(", ");
+    if let Some(first) = intake.rejects.first() {
+        let place = format!("{}, {}", first.path.display(), first.reject.position);
+        what.push_str(&format!("; first trouble: {place}: {}", first.reject.reason));
+    }
+    Error::NothingReadable { what }
+}
+
+fn write(tx: &Transaction, def: &TableDef, batch: RecordBatch) -> Result<Vec<DataFile>> {
+    if batch.num_rows() == 0 {
+        return Ok(Vec::new());
+    }
+    Ok(vec![tx.write_file(def, None, &[batch])?])
+}
+
+fn append(tx: &mut Transaction, def: &TableDef, batch: RecordBatch) -> Result<()> {
+    let files = write(tx, def, batch)?;
+    tx.append(def, files)
+}
+
+fn replace(tx: &mut Transaction, def: &TableDef, batch: RecordBatch) -> Result<()> {
+    let files = write(tx, def, batch)?;
+    tx.replace(def, files)
+}
+
+/// Events go to the store as Parquet files, written by the workers side by side.
+struct StoreSink<'t> {
+    tx: &'t Transaction,
+    files: Mutex<Vec<DataFile>>,
+}
+
+impl Sink for StoreSink<'_> {
+    fn write(&self, day: i32, batches: Vec<RecordBatch>) -> Result<()> {
+        let file = self.tx.write_file(&EVENTS, Some(&time::format_date(day)), &batches)?;
+        self.files.lock().unwrap_or_else(PoisonError::into_inner).push(file);
+        Ok(())
+    }
+}
+
+/// Events stay in memory, up to a limit.
+struct MemorySink {
+    limit: usize,
+    state: Mutex<Held>,
+}
+
+#[derive(Default)]
+struct Held {
+    batches: Vec<RecordBatch>,
+    bytes: usize,
+}
+
+impl Sink for MemorySink {
+    fn write(&self, _day: i32, batches: Vec<RecordBatch>) -> Result<()> {
+        let mut held = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        held.bytes += batches.iter().map(RecordBatch::get_array_memory_size).sum::<usize>();
+        if held.bytes > self.limit {
+            let mib = self.limit >> 20;
+            let message = format!(
+                "the logs need more than {mib} MiB in memory; load them with `roletrail ingest` \
+                 and ask the store instead of using --logs"
+            );
+            return Err(Error::TooLarge { message });
+        }
+        held.batches.extend(batches);
+        Ok(())
+    }
+}
+
+impl LogFile {
+    /// Path as text, as it is stored.
+    pub fn shown(&self) -> String {
+        self.path.to_string_lossy().into_owned()
+    }
+}
