@@ -2,6 +2,7 @@
 
 pub mod error;
 pub mod events;
+pub mod generate;
 pub mod grants;
 pub mod sessions;
 pub mod store;
