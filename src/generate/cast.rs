@@ -48,7 +48,8 @@ pub struct Cast {
 }
 
 const NAMES: [&str; 12] = [
-    "anna", "ben", "carla", "dev", "emma", "farid", "grace", "hugo", "ines", "jonas", "kira", "liam",
+    "anna", "ben", "carla", "dev", "emma", "farid", "grace", "hugo", "ines", "jonas", "kira",
+    "liam",
 ];
 const ROLES: [(&str, &str); 8] = [
     ("/", "SecurityAnalystRole"),
@@ -136,5 +137,5 @@ fn member(number: u32, ids: &mut Ids, dice: &mut Dice) -> Member {
 
 fn person(number: u32, dice: &mut Dice) -> Person {
     let name = format!("{}{number}@example.com", NAMES[number as usize % NAMES.len()]);
-    Person { name, user_id: dice.guid(), newer: number % 2 == 0 }
+    Person { name, user_id: dice.guid(), newer: number.is_multiple_of(2) }
 }

@@ -51,6 +51,15 @@ impl Tally {
 /// A record and when its file was written.
 type Parcel<'a> = (Seconds, &'a Record);
 
+/// Refuses a folder that holds logs already: old files would mix with new ones.
+pub fn check_fresh(out: &Path) -> Result<()> {
+    if out.join("AWSLogs").exists() {
+        let message = format!("{} holds logs already", out.display());
+        return Err(Error::usage_hint(message, "give a new or empty folder"));
+    }
+    Ok(())
+}
+
 /// Writes all records into files under `out/AWSLogs`.
 pub fn deliver(records: &[Record], layout: Layout, dice: &mut Dice, out: &Path) -> Result<Tally> {
     let mut folders: BTreeMap<(&str, &str), Vec<Parcel>> = BTreeMap::new();
@@ -113,7 +122,8 @@ fn file_path(
 }
 
 fn write_file(path: &Path, parcels: &[Parcel]) -> Result<Tally> {
-    let mut json = Vec::with_capacity(parcels.iter().map(|(_, r)| r.json.len() + 1).sum::<usize>() + 16);
+    let mut json =
+        Vec::with_capacity(parcels.iter().map(|(_, r)| r.json.len() + 1).sum::<usize>() + 16);
     json.extend_from_slice(b"{\"Records\":[");
     for (index, (_, record)) in parcels.iter().enumerate() {
         if index > 0 {

@@ -154,7 +154,8 @@ impl Caller {
 
     /// The role owner's view of this caller: type AWSAccount, without ARN and key.
     pub fn as_foreign(&self, behind: Behind) -> Caller {
-        let who = Who::Foreign { account: self.account().into(), principal_id: self.principal_id() };
+        let who =
+            Who::Foreign { account: self.account().into(), principal_id: self.principal_id() };
         Caller::new(who, behind)
     }
 

@@ -148,10 +148,23 @@ impl Line<'_> {
     pub fn record(self, call: Call, dice: &mut Dice) -> Record {
         let id = dice.guid();
         let region = call.region(self.desk);
-        let signin = call.kind == "AwsConsoleSignIn";
+        let mut obj = self.what(&call, region, dice);
+        if call.kind != "AwsConsoleSignIn" {
+            obj = obj.text("requestID", &dice.guid());
+        }
+        obj = obj.text("eventID", &id).flag("readOnly", call.read_only);
+        if !call.resources.is_empty() {
+            obj = obj.raw("resources", &list(&call.resources));
+        }
+        let json = self.rest(obj, &call, region).done();
+        let account = self.recipient.to_string();
+        Record { account, region, time: self.at, id, json, behind: self.behind }
+    }
+
+    /// Who asked what, and what the answer was.
+    fn what(&self, call: &Call, region: &str, dice: &mut Dice) -> Obj {
         let version = *dice.pick(&["1.08", "1.09", "1.09", "1.10", "1.11"]);
-        let null = "null";
-        let mut obj = Obj::new()
+        Obj::new()
             .text("eventVersion", version)
             .raw("userIdentity", &self.identity)
             .text("eventTime", &iso(self.at))
@@ -162,35 +175,22 @@ impl Line<'_> {
             .text("userAgent", &self.desk.agent)
             .maybe("errorCode", call.error_code.as_deref())
             .maybe("errorMessage", call.error_message.as_deref())
-            .raw("requestParameters", call.request.as_deref().unwrap_or(null))
-            .raw("responseElements", call.response.as_deref().unwrap_or(null))
-            .maybe_raw("additionalEventData", call.additional.as_deref());
-        if !signin {
-            obj = obj.text("requestID", &dice.guid());
-        }
-        obj = obj.text("eventID", &id).flag("readOnly", call.read_only);
-        if !call.resources.is_empty() {
-            obj = obj.raw("resources", &list(&call.resources));
-        }
-        obj = obj
+            .raw("requestParameters", call.request.as_deref().unwrap_or("null"))
+            .raw("responseElements", call.response.as_deref().unwrap_or("null"))
+            .maybe_raw("additionalEventData", call.additional.as_deref())
+    }
+
+    /// What kind of record it is, and for whom.
+    fn rest(&self, obj: Obj, call: &Call, region: &str) -> Obj {
+        let obj = obj
             .text("eventType", call.kind)
             .flag("managementEvent", !call.data)
             .text("recipientAccountId", self.recipient)
             .maybe("sharedEventID", call.shared.as_deref())
             .maybe_raw("serviceEventDetails", call.details.as_deref())
             .text("eventCategory", if call.data { "Data" } else { "Management" })
-            .maybe_raw("tlsDetails", tls(&call, self.desk, region).as_deref());
-        if call.from_console {
-            obj = obj.text("sessionCredentialFromConsole", "true");
-        }
-        Record {
-            account: self.recipient.to_string(),
-            region,
-            time: self.at,
-            id,
-            json: obj.done(),
-            behind: self.behind,
-        }
+            .maybe_raw("tlsDetails", tls(call, self.desk, region).as_deref());
+        if call.from_console { obj.text("sessionCredentialFromConsole", "true") } else { obj }
     }
 }
 

@@ -158,7 +158,14 @@ impl Stage {
     }
 
     /// Ordinary calls, `least` to `most` of them, spread over `span` seconds.
-    pub fn work(&mut self, caller: &Caller, desk: &Desk, from: Seconds, span: i64, counts: (i64, i64)) {
+    pub fn work(
+        &mut self,
+        caller: &Caller,
+        desk: &Desk,
+        from: Seconds,
+        span: i64,
+        counts: (i64, i64),
+    ) {
         for _ in 0..self.dice.between(counts.0, counts.1) {
             let at = from + self.dice.between(1, span);
             self.call(caller, desk, at);

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::cast::Cast;
 use super::clock::{DAY, FIRST_DAY};
-use super::delivery::{Layout, Tally, deliver};
+use super::delivery::{Layout, Tally, check_fresh, deliver};
 use super::desk::REGIONS;
 use super::kinds::{KINDS, LONGEST, identity_center, user_key};
 use super::stage::Stage;
@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 /// Records a file should hold on the average of a large world.
 const PER_FILE: u64 = 330;
 /// More threads would hold more stretches in memory than they save time.
-const MOST_THREADS: usize = 6;
+const MOST_THREADS: usize = 4;
 
 /// What one stretch leaves behind besides its files.
 struct Stretch {
@@ -34,6 +34,7 @@ struct Stretch {
 /// Plays a world into `out`.
 pub fn play(options: &WorldOptions, out: &Path) -> Result<Summary> {
     check(options)?;
+    check_fresh(out)?;
     let cast = Cast::new(options.accounts, options.seed);
     let plan = Plan::new(options);
     fs::create_dir_all(out).map_err(Error::io(out))?;
@@ -79,7 +80,7 @@ impl Plan {
     /// Stretches large enough to fill files, small enough for memory.
     fn new(options: &WorldOptions) -> Plan {
         let folders = u64::from(options.accounts) * REGIONS.len() as u64;
-        let size = (folders * PER_FILE).clamp(20_000, 60_000);
+        let size = (folders * PER_FILE).clamp(20_000, 40_000);
         let stretches = options.events.div_ceil(size);
         Plan { stretches, events: options.events, seconds: i64::from(options.days) * DAY }
     }
@@ -92,7 +93,8 @@ impl Plan {
 
     /// The stretch's first second and its length.
     fn window(&self, number: u64) -> (i64, i64) {
-        let edge = |n: u64| (i128::from(self.seconds) * i128::from(n) / i128::from(self.stretches)) as i64;
+        let edge =
+            |n: u64| (i128::from(self.seconds) * i128::from(n) / i128::from(self.stretches)) as i64;
         (FIRST_DAY + edge(number), (edge(number + 1) - edge(number)).max(1))
     }
 }
@@ -106,7 +108,7 @@ fn play_stretch(
 ) -> Result<Stretch> {
     let mut stage = Stage::new(options.seed, number + 1, options.losses);
     fill(&mut stage, cast, plan, number);
-    let layout = Layout { organization: None, per_file: PER_FILE as usize, repeats: 20 };
+    let layout = Layout { organization: None, per_file: PER_FILE as usize, repeats: 40 };
     let tally = deliver(&stage.records, layout, &mut stage.dice, out)?;
     let mut truth = String::with_capacity(stage.records.len() * 128);
     for record in &stage.records {
@@ -128,8 +130,11 @@ fn fill(stage: &mut Stage, cast: &Cast, plan: &Plan, number: u64) {
     while stage.records.len() < quota {
         stage.now = start + stage.dice.between(0, length - 1);
         if stage.records.len() as u64 + LONGEST < quota as u64 {
-            let kind = stage.dice.weighted(KINDS.iter().map(|kind| kind.weight));
-            (KINDS[kind].play)(stage, cast);
+            let before = stage.records.len() as u64;
+            let kind = &KINDS[stage.dice.weighted(KINDS.iter().map(|kind| kind.weight))];
+            (kind.play)(stage, cast);
+            let records = stage.records.len() as u64 - before;
+            debug_assert!(records <= LONGEST, "{} wrote {records} records", kind.name);
         } else {
             user_key::one_call(stage, cast);
         }

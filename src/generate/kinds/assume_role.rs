@@ -117,8 +117,8 @@ pub fn assume(stage: &mut Stage, ask: &Assume) -> Caller {
     let behind = ask.caller.behind.deeper().only_if(proven);
     let mut child = Caller::role(ask.role, ask.session, behind, ask.at);
     child.key = Some(key);
-    child.mfa = ask.mfa_serial.is_some()
-        || (ask.caller.mfa && matches!(ask.caller.who, Who::User(_)));
+    child.mfa =
+        ask.mfa_serial.is_some() || (ask.caller.mfa && matches!(ask.caller.who, Who::User(_)));
     child.source_identity = ask.source_identity().map(str::to_string);
     child.transitive_tags = ask.child_tags();
     child

@@ -22,7 +22,8 @@ pub fn fail(stage: &mut Stage, user: &User, hidden: bool, desk: &Desk, at: Secon
     let behind = Behind::own(user.origin()).only_if(false);
     let who = Who::Verbatim { account: user.account.clone(), block };
     let mut call = login_call("Failure", None);
-    let message = if hidden { "No username found in supplied account" } else { "Failed authentication" };
+    let message =
+        if hidden { "No username found in supplied account" } else { "Failed authentication" };
     call.error_message = Some(message.to_string());
     stage.tell(&Caller::new(who, behind), desk, at, call);
 }

@@ -23,7 +23,8 @@ pub fn get_federation_token(
 ) -> Caller {
     let caller = Caller::user(user);
     let key = stage.ids.temporary_key();
-    let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
+    let policy =
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
     let request = Obj::new().text("name", name).raw("policy", &quote(policy)).done();
     let federated = Obj::new()
         .text("federatedUserId", &format!("{}:{name}", user.account))

@@ -66,3 +66,29 @@ pub const KINDS: &[Kind] = &[
     Kind { name: "failed-sign-in", weight: 1, play: failed_sign_in::scene },
     Kind { name: "vendor", weight: 3, play: vendor::scene },
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_writes_records_and_none_too_many() {
+        let cast = Cast::new(3, 1);
+        for kind in KINDS {
+            for block in 1..40 {
+                let mut stage = Stage::new(1, block, false);
+                (kind.play)(&mut stage, &cast);
+                let records = stage.records.len() as u64;
+                assert!((1..=LONGEST).contains(&records), "{}: {records}", kind.name);
+            }
+        }
+    }
+
+    #[test]
+    fn a_world_of_one_account_works() {
+        let cast = Cast::new(1, 1);
+        for kind in KINDS {
+            (kind.play)(&mut Stage::new(1, 1, true), &cast);
+        }
+    }
+}

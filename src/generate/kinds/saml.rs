@@ -45,29 +45,8 @@ fn subject(name: &str) -> Caller {
 /// Writes the issuing record and returns the session.
 pub fn assume(stage: &mut Stage, ask: &Assertion) -> Caller {
     let (role, account) = (ask.role, &*ask.role.account);
-    let provider = format!("arn:aws:iam::{account}:saml-provider/CompanyDirectory");
     let key = stage.ids.temporary_key();
-    let request = Obj::new()
-        .text("sAMLAssertionID", &format!("_{}", stage.dice.guid()))
-        .text("roleSessionName", ask.subject)
-        .text("roleArn", &role.arn())
-        .text("principalArn", &provider)
-        .int("durationSeconds", HOUR);
-    let response = Obj::new()
-        .text("subjectType", "persistent")
-        .text("issuer", "https://idp.example.com/saml/metadata")
-        .raw("credentials", &credentials(stage, &key, ask.at + HOUR))
-        .text("nameQualifier", QUALIFIER)
-        .raw("assumedRoleUser", &role.assumed_user(ask.subject))
-        .text("subject", ask.subject)
-        .text("audience", "https://signin.aws.amazon.com/saml");
-    let resource =
-        Obj::new().text("ARN", &provider).text("accountId", account).text("type", "AWS::IAM::SAMLProvider");
-    let call = Call::read("sts", "AssumeRoleWithSAML")
-        .request(request.done())
-        .response(response.done())
-        .resource(role.resource())
-        .resource(resource.done());
+    let call = issuing_call(stage, ask, &key);
     let internal = Desk::new(INTERNAL, "AWS Signin, aws-internal/3", ask.desk.region);
     let desk = if ask.browser { &internal } else { ask.desk };
     let caller = subject(ask.subject);
@@ -79,13 +58,42 @@ pub fn assume(stage: &mut Stage, ask: &Assertion) -> Caller {
     Caller { key: Some(key), ..Caller::role(role, ask.subject, behind, ask.at) }
 }
 
+fn issuing_call(stage: &mut Stage, ask: &Assertion, key: &str) -> Call {
+    let account = &*ask.role.account;
+    let provider = format!("arn:aws:iam::{account}:saml-provider/CompanyDirectory");
+    let request = Obj::new()
+        .text("sAMLAssertionID", &format!("_{}", stage.dice.guid()))
+        .text("roleSessionName", ask.subject)
+        .text("roleArn", &ask.role.arn())
+        .text("principalArn", &provider)
+        .int("durationSeconds", HOUR);
+    let response = Obj::new()
+        .text("subjectType", "persistent")
+        .text("issuer", "https://idp.example.com/saml/metadata")
+        .raw("credentials", &credentials(stage, key, ask.at + HOUR))
+        .text("nameQualifier", QUALIFIER)
+        .raw("assumedRoleUser", &ask.role.assumed_user(ask.subject))
+        .text("subject", ask.subject)
+        .text("audience", "https://signin.aws.amazon.com/saml");
+    let resource = Obj::new()
+        .text("ARN", &provider)
+        .text("accountId", account)
+        .text("type", "AWS::IAM::SAMLProvider");
+    Call::read("sts", "AssumeRoleWithSAML")
+        .request(request.done())
+        .response(response.done())
+        .resource(ask.role.resource())
+        .resource(resource.done())
+}
+
 /// A person takes a role; half of the time through the browser, where the console follows.
 pub fn scene(stage: &mut Stage, cast: &Cast) {
     let member = cast.member(&mut stage.dice);
     let role = cast.role(&mut stage.dice, member);
     let name = stage.dice.pick(&cast.people).name.replace("@", "@corp.");
     let browser = stage.dice.chance(500);
-    let desk = if browser { Desk::browser(&mut stage.dice) } else { Desk::program(&mut stage.dice) };
+    let desk =
+        if browser { Desk::browser(&mut stage.dice) } else { Desk::program(&mut stage.dice) };
     let at = stage.free_second(&role.session_id(&name), stage.now);
     let loss = stage.draw_loss();
     let ask = Assertion { subject: &name, role: &role, at, desk: &desk, browser, loss };

@@ -21,7 +21,8 @@ pub fn scene(stage: &mut Stage, cast: &Cast) {
     let member = &cast.members[cast.member(&mut stage.dice)].id;
     let (service, call) = *stage.dice.pick(&PAIRS);
     let caller = Caller::service(service);
-    let desk = Desk::service(service, *stage.dice.pick(&REGIONS));
+    let region = *stage.dice.pick(&REGIONS);
+    let desk = Desk::service(service, region);
     for _ in 0..stage.dice.between(3, 20) {
         let at = stage.now + stage.dice.between(0, 900);
         let drawn = calls::named(call, &mut stage.dice, &caller, &desk, at);
@@ -38,7 +39,8 @@ fn rotate_key(stage: &mut Stage, account: &str) {
     let service = Caller::service("kms.amazonaws.com");
     let who = Who::Verbatim { account: account.into(), block };
     let caller = Caller { who, ..service };
-    let desk = Desk::service("kms.amazonaws.com", *stage.dice.pick(&REGIONS));
+    let region = *stage.dice.pick(&REGIONS);
+    let desk = Desk::service("kms.amazonaws.com", region);
     let mut call = Call::write("kms", "RotateKey").kind("AwsServiceEvent");
     call.details = Some(Obj::new().text("keyId", &stage.dice.guid()).done());
     stage.tell(&caller, &desk, stage.now, call);

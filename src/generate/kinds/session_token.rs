@@ -23,8 +23,10 @@ pub fn get_session_token(
 ) -> Caller {
     let caller = Caller::user(user);
     let key = stage.ids.temporary_key();
-    let request =
-        Obj::new().int("durationSeconds", 12 * HOUR).text("serialNumber", &user.mfa_serial()).done();
+    let request = Obj::new()
+        .int("durationSeconds", 12 * HOUR)
+        .text("serialNumber", &user.mfa_serial())
+        .done();
     let response = Obj::new().raw("credentials", &credentials(stage, &key, at + 12 * HOUR)).done();
     if !loss.takes_caller_half() {
         let call = Call::write("sts", "GetSessionToken").request(request).response(response);
