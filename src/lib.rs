@@ -3,6 +3,7 @@
 pub mod decode;
 pub mod error;
 pub mod events;
+pub mod generate;
 pub mod grants;
 pub mod intake;
 pub mod ledger;

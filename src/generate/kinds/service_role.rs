@@ -1,0 +1,58 @@
+//! A service assumes a role of an account: what EC2, Lambda and service-linked roles share.
+
+use std::sync::Arc;
+
+use super::assume_role::credentials;
+use crate::generate::clock::Seconds;
+use crate::generate::desk::Desk;
+use crate::generate::identity::Caller;
+use crate::generate::json::Obj;
+use crate::generate::people::Role;
+use crate::generate::record::Call;
+use crate::generate::stage::{Loss, Stage};
+
+/// A service's request for a role.
+pub struct ServiceAsk<'a> {
+    /// The service principal.
+    pub service: &'static str,
+    /// The role.
+    pub role: &'a Arc<Role>,
+    /// The session name in the request.
+    pub session: &'a str,
+    /// When.
+    pub at: Seconds,
+    /// Where it is recorded.
+    pub region: &'static str,
+    /// How long the credentials live.
+    pub lifetime: i64,
+    /// Whether the response shows `assumedRoleUser`; several services leave it out.
+    pub shows_user: bool,
+    /// What gets lost.
+    pub loss: Loss,
+}
+
+/// Writes the issuing record; returns the session. The twin of the record lies in AWS's account.
+pub fn assume_by_service(stage: &mut Stage, ask: &ServiceAsk) -> Caller {
+    let key = stage.ids.temporary_key();
+    let caller = Caller::service(ask.service);
+    let desk = Desk::service(ask.service, ask.region);
+    let mut response =
+        Obj::new().raw("credentials", &credentials(stage, &key, ask.at + ask.lifetime));
+    if ask.shows_user {
+        response = response.raw("assumedRoleUser", &ask.role.assumed_user(ask.session));
+    }
+    let request =
+        Obj::new().text("roleArn", &ask.role.arn()).text("roleSessionName", ask.session).done();
+    let mut call = Call::read("sts", "AssumeRole")
+        .request(request)
+        .response(response.done())
+        .resource(ask.role.resource());
+    call.shared = Some(stage.dice.guid());
+    let account = &*ask.role.account;
+    let kept = !ask.loss.takes_caller_half() && !stage.folder_lost(account, ask.region);
+    if kept {
+        stage.tell_in(account, &caller, &desk, ask.at, call);
+    }
+    let behind = caller.behind.deeper().only_if(kept);
+    Caller { key: Some(key), ..Caller::role(ask.role, ask.session, behind, ask.at) }
+}

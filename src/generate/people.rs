@@ -1,0 +1,92 @@
+//! The principals that credentials are made for: users and roles with their ids and ARNs.
+
+use std::sync::Arc;
+
+use super::truth::Origin;
+
+/// An IAM user with one long-term key.
+#[derive(Debug)]
+pub struct User {
+    /// The user name.
+    pub name: String,
+    /// The account it lives in.
+    pub account: Arc<str>,
+    /// Its unique id, `AIDA…`.
+    pub id: String,
+    /// Its long-term access key, `AKIA…`.
+    pub key: String,
+}
+
+impl User {
+    /// The user's ARN.
+    pub fn arn(&self) -> String {
+        format!("arn:aws:iam::{}:user/{}", self.account, self.name)
+    }
+
+    /// The ARN of the user's MFA device.
+    pub fn mfa_serial(&self) -> String {
+        format!("arn:aws:iam::{}:mfa/{}", self.account, self.name)
+    }
+
+    /// The user as the start of a chain.
+    pub fn origin(&self) -> Origin {
+        Origin::of_account("IAMUser", &self.arn(), &self.account)
+    }
+}
+
+/// The root user of an account as the start of a chain.
+pub fn root_origin(account: &str) -> Origin {
+    Origin::of_account("Root", &root_arn(account), account)
+}
+
+/// The ARN of an account's root user.
+pub fn root_arn(account: &str) -> String {
+    format!("arn:aws:iam::{account}:root")
+}
+
+/// A role.
+#[derive(Debug)]
+pub struct Role {
+    /// The account it lives in.
+    pub account: Arc<str>,
+    /// Its path, from `/` to `/`.
+    pub path: String,
+    /// Its name.
+    pub name: String,
+    /// Its unique id, `AROA…`.
+    pub id: String,
+}
+
+impl Role {
+    /// The role's ARN, with its path.
+    pub fn arn(&self) -> String {
+        format!("arn:aws:iam::{}:role{}{}", self.account, self.path, self.name)
+    }
+
+    /// The ARN of a session of the role, which drops the path.
+    pub fn session_arn(&self, session: &str) -> String {
+        format!("arn:aws:sts::{}:assumed-role/{}/{session}", self.account, self.name)
+    }
+
+    /// The principal id of a session of the role.
+    pub fn session_id(&self, session: &str) -> String {
+        format!("{}:{session}", self.id)
+    }
+
+    /// What `responseElements.assumedRoleUser` shows.
+    pub fn assumed_user(&self, session: &str) -> String {
+        super::json::Obj::new()
+            .text("assumedRoleId", &self.session_id(session))
+            .text("arn", &self.session_arn(session))
+            .done()
+    }
+
+    /// What `resources` shows for a call on the role.
+    pub fn resource(&self) -> String {
+        super::json::Obj::new()
+            .text("ARN", &self.arn())
+            .text("accountId", &self.account)
+            .text("type", "AWS::IAM::Role")
+            .done()
+    }
+}
