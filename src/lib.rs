@@ -3,6 +3,7 @@
 pub mod error;
 pub mod events;
 pub mod grants;
+pub mod output;
 pub mod sessions;
 pub mod store;
 pub mod table;
