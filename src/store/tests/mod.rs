@@ -369,3 +369,26 @@ async fn a_folder_of_any_name_holds_a_store() {
     assert!(error.to_string().contains('%'), "{error}");
     assert!(!dir.path().join("100%20/events").exists());
 }
+
+#[tokio::test]
+async fn many_threads_write_files_of_one_transaction() {
+    fn is_send<T: Send>(value: T) -> T {
+        value
+    }
+    let dir = tempdir().unwrap();
+    let mut tx = is_send(Transaction::begin(dir.path())).await.unwrap();
+    let (shared, day) = (&tx, Some("2024-05-01"));
+    let files: Vec<DataFile> = std::thread::scope(|scope| {
+        let write = |n: i64| {
+            move || {
+                shared.write_file(&EVENTS, day, &[sample(&EVENTS, n * 50, 50, MAY_FIRST)]).unwrap()
+            }
+        };
+        let threads: Vec<_> = (0..4).map(|n| scope.spawn(write(n))).collect();
+        threads.into_iter().map(|t| t.join().unwrap()).collect()
+    });
+    tx.append(&EVENTS, files).unwrap();
+    is_send(tx.commit()).await.unwrap();
+    let store = Store::open(dir.path()).await.unwrap();
+    assert_eq!(is_send(count(&store, "events")).await, 200);
+}
