@@ -96,8 +96,8 @@ async fn build_store(dir: &std::path::Path) {
 #[tokio::test]
 async fn duckdb_and_polars_read_the_store() {
     let dir = tempfile::tempdir().unwrap();
-    // A path that must be quoted in SQL. Spaces, % and letters beyond ASCII are beyond these readers:
-    // they look for the escaped name.
+    // A path that must be quoted in SQL. (With a blank or a letter beyond ASCII in it, polars looks for
+    // the escaped name; DuckDB does not.)
     let store = dir.path().join("user's-store");
     build_store(&store).await;
 

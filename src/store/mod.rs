@@ -158,5 +158,11 @@ fn not_a_store(dir: &Path) -> Error {
 /// The absolute form of a folder that exists, without links and `..`: a table's address must not
 /// change with the working directory.
 fn absolute(dir: &Path) -> Result<PathBuf> {
-    std::fs::canonicalize(dir).map_err(Error::io(dir))
+    let dir = std::fs::canonicalize(dir).map_err(Error::io(dir))?;
+    // Delta Lake readers, ours among them, take it for an escape and look in another folder.
+    if dir.to_string_lossy().contains('%') {
+        let message = "its path contains a % sign, which Delta Lake readers cannot handle; choose another folder".to_owned();
+        return Err(Error::Store { path: dir, message });
+    }
+    Ok(dir)
 }

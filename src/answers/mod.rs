@@ -1,0 +1,1 @@
+//! Fixed questions as typed results, without formatting.

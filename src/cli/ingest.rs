@@ -1,0 +1,103 @@
+//! `ingest`: loads logs and prints the books.
+
+use std::path::Path;
+use std::time::Instant;
+
+use super::args::Ingest;
+use super::exit::Outcome;
+use super::ui::Ui;
+use crate::decode::Limits;
+use crate::error::Result;
+use crate::intake::books::FileReject;
+use crate::intake::{Books, Options};
+use crate::model::time;
+use crate::output::safe;
+use crate::pipeline;
+
+/// Problems that are shown one by one; the rest is in the table `rejects`.
+const MOST_PROBLEMS: usize = 20;
+
+/// Runs the command.
+pub async fn run(store: &Path, command: Ingest, ui: &Ui) -> Result<Outcome> {
+    let options = Options {
+        threads: command.threads,
+        inflated_bytes: command.max_inflated.saturating_mul(1 << 20),
+        limits: Limits {
+            record_bytes: command.max_record.saturating_mul(1 << 10),
+            ..Limits::default()
+        },
+        ..Options::default()
+    };
+    let started = Instant::now();
+    let bar = ui.progress();
+    let done = pipeline::ingest(store, &command.sources, &options, &bar).await?;
+    report_problems(&done.problems, ui);
+    for file in &done.conflicts {
+        let path = file.path.display();
+        ui.note(&format!(
+            "warning: {path}: {} event ids came with a second, different content; both are kept",
+            file.conflicts
+        ));
+    }
+    ui.print(&books_text(&done.books, store, done.snapshot.id))?;
+    ui.note(&rate_text(&done.books, started.elapsed().as_secs_f64()));
+    let rejected = done.books.rejected > 0;
+    Ok(if rejected && command.strict { Outcome::Rejected } else { Outcome::Done })
+}
+
+/// Names file, position and reason of what could not be read.
+pub fn report_problems(problems: &[FileReject], ui: &Ui) {
+    for FileReject { path, reject } in problems.iter().take(MOST_PROBLEMS) {
+        ui.note(&format!("warning: {}: {}: {}", path.display(), reject.position, reject.reason));
+    }
+    if problems.len() > MOST_PROBLEMS {
+        ui.note(&format!(
+            "warning: {} more; see SELECT * FROM rejects",
+            problems.len() - MOST_PROBLEMS
+        ));
+    }
+}
+
+/// The books, one line each; the same input gives the same text.
+fn books_text(books: &Books, store: &Path, snapshot: u64) -> String {
+    let span = match (books.first_event_time, books.last_event_time) {
+        (Some(first), Some(last)) => {
+            format!("{} to {}", time::format_instant(first), time::format_instant(last))
+        }
+        _ => "no events".to_owned(),
+    };
+    let mut files = format!("{} read", books.files);
+    if books.already_in > 0 {
+        files.push_str(&format!(", {} already in", books.already_in));
+    }
+    for (what, count) in &books.passed_over {
+        files.push_str(&format!(", {count} passed over ({what})"));
+    }
+    if books.unreadable > 0 {
+        files.push_str(&format!(", {} of them unreadable", books.unreadable));
+    }
+    let mut text = format!(
+        "files       {files}\n\
+         records     {} = {} kept + {} duplicates + {} rejected\n\
+         time        {span}\n\
+         accounts    {}\n",
+        books.records, books.kept, books.duplicates, books.rejected, books.accounts
+    );
+    if books.conflicts > 0 {
+        let line = "event ids that came with a second content; both are kept";
+        text.push_str(&format!("conflicts   {} {line}\n", books.conflicts));
+    }
+    let store = store.to_string_lossy();
+    text.push_str(&format!("store       {}, snapshot {snapshot}\n", safe::terminal(&store)));
+    text
+}
+
+/// How fast it went: differs from run to run, so it goes to stderr.
+fn rate_text(books: &Books, seconds: f64) -> String {
+    let per_second = |n: u64| n as f64 / seconds.max(1e-9);
+    format!(
+        "{seconds:.1} s, {:.0} records/s, {:.0} MB/s of JSON",
+        per_second(books.records),
+        per_second(books.inflated_bytes) / 1e6
+    )
+}

@@ -1,0 +1,56 @@
+//! Where a reading command takes its tables from: the store, or logs read straight into memory.
+
+use std::path::Path;
+
+use clap::Args;
+
+use super::ui::Ui;
+use crate::error::{Error, Result};
+use crate::intake::Options;
+use crate::pipeline;
+use crate::sql::{Source, Sql};
+use crate::store::Store;
+
+/// Options that every reading command has.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Source")]
+pub struct SourceArgs {
+    /// Read these logs (files, folders, globs) into memory instead of using the store
+    #[arg(long, value_name = "SOURCE", num_args = 1.., global = false)]
+    pub logs: Vec<String>,
+    /// Answer as the store was at this snapshot
+    #[arg(long, value_name = "SNAPSHOT", conflicts_with = "logs")]
+    pub as_of: Option<u64>,
+    /// Memory that may be used, MiB
+    #[arg(long, value_name = "MIB", default_value_t = 1024)]
+    pub memory: usize,
+}
+
+/// Opens the tables.
+///
+/// # Errors
+/// The store's, or [`Error::NothingReadable`].
+pub async fn open(store: &Path, args: &SourceArgs, ui: &Ui) -> Result<Sql> {
+    let memory = args.memory.max(64) << 20;
+    if !args.logs.is_empty() {
+        let bar = ui.progress();
+        let loaded = pipeline::load(&args.logs, &Options::default(), memory / 2, &bar)?;
+        super::ingest::report_problems(&loaded.problems, ui);
+        return Sql::open(Source::Memory(loaded.tables), memory / 2).await;
+    }
+    if !Store::exists(store) {
+        return Err(Error::NotFound {
+            message: format!("there is no store at {}", store.display()),
+            hint: Some(
+                "make one with `roletrail ingest SOURCE…`, name another with --store, or read logs \
+                 directly with --logs SOURCE…"
+                    .to_owned(),
+            ),
+        });
+    }
+    let store = match args.as_of {
+        Some(id) => Store::open_as_of(store, id).await?,
+        None => Store::open(store).await?,
+    };
+    Sql::open(Source::Store(store), memory / 2).await
+}

@@ -1,0 +1,112 @@
+//! The only place that writes to the terminal: answers to stdout, everything else to stderr.
+
+use std::io::{IsTerminal, Write};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::error::{Error, Result};
+use crate::intake::Progress;
+use crate::output::{Style, safe};
+
+/// What is known of the terminal.
+pub struct Ui {
+    stdout_terminal: bool,
+    stderr_terminal: bool,
+    color: bool,
+}
+
+impl Ui {
+    /// Looks at stdout, stderr and `NO_COLOR`.
+    pub fn new() -> Ui {
+        let stdout_terminal = std::io::stdout().is_terminal();
+        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Ui {
+            stdout_terminal,
+            stderr_terminal: std::io::stderr().is_terminal(),
+            color: stdout_terminal && !no_color,
+        }
+    }
+
+    /// How tables are to look; `file` when the output goes to a file.
+    pub fn style(&self, limit: Option<usize>, file: bool) -> Style {
+        let width = console_width().filter(|_| self.stdout_terminal && !file);
+        Style { width, color: self.color && !file, limit, file }
+    }
+
+    /// Whether stdout is a terminal.
+    pub fn stdout_is_terminal(&self) -> bool {
+        self.stdout_terminal
+    }
+
+    /// Whether colour may be used on stdout.
+    pub fn color(&self) -> bool {
+        self.color
+    }
+
+    /// Columns for drawings; 100 when stdout is no terminal.
+    pub fn width(&self) -> usize {
+        console_width().filter(|_| self.stdout_terminal).unwrap_or(100)
+    }
+
+    /// Writes text to stdout. It must be neutralised already.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn print(&self, text: &str) -> Result<()> {
+        let mut out = std::io::stdout();
+        out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Error::io("stdout"))
+    }
+
+    /// One line to stderr, neutralised.
+    pub fn note(&self, line: &str) {
+        // Nobody is left to be told when stderr is closed.
+        let _ = writeln!(std::io::stderr(), "{}", safe::terminal(line));
+    }
+
+    /// An error and what to do about it.
+    pub fn error(&self, error: &Error) {
+        self.note(&format!("error: {error}"));
+        if let Some(hint) = error.hint() {
+            self.note(&format!("hint: {hint}"));
+        }
+    }
+
+    /// A progress bar on stderr, drawn only on a terminal.
+    pub fn progress(&self) -> Bar {
+        let target = if self.stderr_terminal {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        };
+        Bar(ProgressBar::with_draw_target(None, target))
+    }
+}
+
+fn console_width() -> Option<usize> {
+    let asked = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
+    asked.or_else(|| terminal_size::terminal_size().map(|(width, _)| usize::from(width.0)))
+}
+
+/// Shows how far an intake is.
+pub struct Bar(ProgressBar);
+
+impl Progress for Bar {
+    fn start(&self, files: u64, bytes: u64) {
+        self.0.set_length(bytes);
+        let style = ProgressStyle::with_template(
+            "{bar:30} {bytes}/{total_bytes} {bytes_per_sec} eta {eta} of {msg} files",
+        );
+        if let Ok(style) = style {
+            self.0.set_style(style);
+        }
+        self.0.set_message(files.to_string());
+    }
+
+    fn advance(&self, _files: u64, bytes: u64) {
+        self.0.inc(bytes);
+    }
+
+    fn finish(&self) {
+        self.0.finish_and_clear();
+    }
+}

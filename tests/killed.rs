@@ -1,0 +1,121 @@
+//! A process that is killed while it writes must not cost anything: readers always see whole
+//! ingests, and the next process goes on from there.
+
+use std::path::Path;
+use std::process::{Child, Command};
+use std::time::Duration;
+
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::Int64Type;
+use datafusion::prelude::SessionContext;
+use rand::{RngExt, SeedableRng};
+use roletrail::store::columns::{FILES, REJECTS};
+use roletrail::store::{Store, Transaction};
+use roletrail::table::TableDef;
+use roletrail::table::build::{Cell, RowsBuilder};
+use tokio::runtime::Runtime;
+
+/// Tells the test program that it is the process to be killed, and which store to write.
+const CHILD: &str = "ROLETRAIL_TEST_WRITER";
+
+/// Rows that one ingest adds to `rejects`.
+const ROWS: usize = 10;
+
+fn rows(def: &'static TableDef, count: usize, records: u64) -> RecordBatch {
+    let mut builder = RowsBuilder::new(def);
+    for _ in 0..count {
+        let cell = |name| match name {
+            "records" => Cell::Int(i64::try_from(records).unwrap()),
+            _ => Cell::Null,
+        };
+        builder.push(def.columns.iter().map(|c| cell(c.name)).collect());
+    }
+    builder.finish().unwrap()
+}
+
+/// Adds ten rows to `rejects`, and replaces the only row of `files` by one that counts them.
+async fn ingest(dir: &Path) {
+    let mut tx = Transaction::begin(dir).await.unwrap();
+    let number = tx.base().map_or(0, |s| s.id) + 1;
+    let rejects = tx.write_file(&REJECTS, None, &[rows(&REJECTS, ROWS, 0)]).unwrap();
+    let files = tx.write_file(&FILES, None, &[rows(&FILES, 1, number * ROWS as u64)]).unwrap();
+    tx.append(&REJECTS, vec![rejects]).unwrap();
+    tx.replace(&FILES, vec![files]).unwrap();
+    assert_eq!(tx.commit().await.unwrap().id, number);
+}
+
+/// Not a test of its own: what the killed process runs.
+#[test]
+fn writer() {
+    if let Some(dir) = std::env::var_os(CHILD) {
+        Runtime::new().unwrap().block_on(async {
+            loop {
+                ingest(Path::new(&dir)).await;
+            }
+        });
+    }
+}
+
+fn start_writer(dir: &Path) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["writer", "--exact", "--quiet"])
+        .env(CHILD, dir)
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+async fn number(store: &Store, sql: &str) -> i64 {
+    let ctx = SessionContext::new();
+    for def in [&REJECTS, &FILES] {
+        ctx.register_table(def.name, store.provider(def).await.unwrap()).unwrap();
+    }
+    let batches = ctx.sql(sql).await.unwrap().collect().await.unwrap();
+    batches[0].column(0).as_primitive::<Int64Type>().value(0)
+}
+
+/// Every snapshot holds as many ingests as its number says, in both tables.
+async fn check(dir: &Path) -> u64 {
+    if !Store::exists(dir) {
+        return 0;
+    }
+    let store = Store::open(dir).await.unwrap();
+    let id = store.snapshot().id;
+    let expected = i64::try_from(id).unwrap() * 10;
+    assert_eq!(number(&store, "select count(*) from rejects").await, expected, "snapshot {id}");
+    assert_eq!(number(&store, "select sum(records) from files").await, expected, "snapshot {id}");
+    id
+}
+
+#[test]
+fn killed_writers_leave_whole_ingests() {
+    let dir = tempfile::tempdir().unwrap();
+    let runtime = Runtime::new().unwrap();
+    let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(7);
+    let mut last = 0;
+    for _ in 0..12 {
+        // Two at once, of which one waits for the other.
+        let mut writers = [start_writer(dir.path()), start_writer(dir.path())];
+        for writer in &mut writers {
+            std::thread::sleep(Duration::from_millis(random.random_range(20..500)));
+            writer.kill().unwrap();
+            writer.wait().unwrap();
+            let id = runtime.block_on(check(dir.path()));
+            assert!(id >= last, "snapshot {last} was lost");
+            last = id;
+        }
+    }
+    runtime.block_on(async {
+        ingest(dir.path()).await;
+        assert_eq!(check(dir.path()).await, last + 1);
+        for id in 1..=last {
+            let store = Store::open_as_of(dir.path(), id).await.unwrap();
+            let rows = number(&store, "select count(*) from rejects").await;
+            assert_eq!(rows, i64::try_from(id).unwrap() * 10);
+        }
+        // What other tools see, the newest version of a table, is the snapshot's content.
+        let tx = Transaction::begin(dir.path()).await.unwrap();
+        assert_eq!(tx.files(&FILES).unwrap().len(), 1);
+    });
+    println!("{last} ingests went through");
+}
