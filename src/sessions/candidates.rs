@@ -41,8 +41,17 @@ pub struct Candidate {
 pub struct Candidates {
     /// Those on the best rung.
     pub found: Vec<Candidate>,
-    /// Those that fit but for their key, when there are no others.
+    /// Those that fit but for a key, their own or that of another call of the session, when there
+    /// are no others.
     pub refused: Vec<Candidate>,
+}
+
+impl Candidates {
+    /// Keeps the candidates in evidence, but lets none of them count.
+    pub fn refuse_all(&mut self) {
+        self.refused.append(&mut self.found);
+        self.refused.iter_mut().for_each(|candidate| candidate.strength = Strength::None);
+    }
 }
 
 /// Grants by what they are looked up by.

@@ -181,7 +181,9 @@ impl CredentialFacts {
     /// The role session name: the principal id without the role's id before it. The instance
     /// identity role has colons in its role id, so the issuer's id is stripped where it is known.
     pub fn session_name(&self) -> Option<&str> {
-        let principal = self.principal_id.as_deref()?;
+        let Some(principal) = self.principal_id.as_deref() else {
+            return arn::Arn::parse(self.principal_arn.as_deref()?)?.session_name();
+        };
         if let Some(issuer) = self.issuer_principal_id.as_deref() {
             let name = principal.strip_prefix(issuer).and_then(|rest| rest.strip_prefix(':'));
             if let Some(name) = name {

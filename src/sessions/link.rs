@@ -74,6 +74,7 @@ pub fn link(facts: &Facts) -> Linked {
     let index = Index::new(&grants, console.iter().map(String::as_str).collect());
     let mut found: Vec<Candidates> =
         credentials.iter().map(|(id, facts)| index.of(id, facts)).collect();
+    withhold_where_a_grant_is_missing(&mut found, credentials.values());
     let unused = unused_credentials(&grants, &found, &credentials);
     let mut ids: Vec<String> = credentials.keys().map(|id| (*id).to_owned()).collect();
     let mut all: Vec<CredentialFacts> = credentials.into_values().collect();
@@ -162,6 +163,27 @@ fn unused_credentials(
         .filter_map(|(_, whole)| issued_credential(whole.grant))
         .filter(|(id, _)| !known.contains_key(id.as_str()))
         .collect()
+}
+
+/// A key that no grant issued shows that its session had a further grant, which the logs lack. Calls
+/// of that session whose keys cannot decide may come from either, so they are given to neither.
+fn withhold_where_a_grant_is_missing<'f>(
+    found: &mut [Candidates],
+    all: impl Iterator<Item = &'f CredentialFacts>,
+) {
+    let all: Vec<&CredentialFacts> = all.collect();
+    let lacking: HashSet<&str> = found
+        .iter()
+        .zip(&all)
+        .filter(|(candidates, _)| !candidates.refused.is_empty())
+        .filter_map(|(_, facts)| facts.session_id.as_deref())
+        .collect();
+    for (candidates, facts) in found.iter_mut().zip(&all) {
+        let doubtful = facts.session_id.as_deref().is_some_and(|id| lacking.contains(id));
+        if doubtful && candidates.found.iter().all(|c| c.rule == "creation_time") {
+            candidates.refuse_all();
+        }
+    }
 }
 
 /// The credential that a grant issued, as its calls would show it.

@@ -1,6 +1,7 @@
 //! What several test programs share; each uses only a part of it.
 #![allow(dead_code)]
 
+pub mod oracle;
 pub mod python;
 pub mod truth;
 
@@ -16,4 +17,29 @@ pub fn load(roots: &[&Path]) -> Loaded {
     let loaded = pipeline::load(&sources, &Options::default(), 4 << 30, &Silent).unwrap();
     assert!(loaded.books.balance(), "{:?}", loaded.books);
     loaded
+}
+
+/// All records below a folder, in the order of the files.
+pub fn records(root: &Path) -> Vec<serde_json::Value> {
+    let mut files: Vec<_> = walkdir::WalkDir::new(root)
+        .into_iter()
+        .map(|entry| entry.unwrap().into_path())
+        .filter(|path| path.to_str().unwrap().ends_with(".json.gz"))
+        .collect();
+    files.sort();
+    let read = |path: &std::path::PathBuf| {
+        let gz = flate2::read::MultiGzDecoder::new(std::fs::File::open(path).unwrap());
+        let mut document: serde_json::Value = serde_json::from_reader(gz).unwrap();
+        std::mem::take(document["Records"].as_array_mut().unwrap())
+    };
+    files.iter().flat_map(read).collect()
+}
+
+/// Writes records as one gzipped log file.
+pub fn write_log(path: &Path, records: &[serde_json::Value]) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let file = std::fs::File::create(path).unwrap();
+    let mut gz = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+    serde_json::to_writer(&mut gz, &serde_json::json!({ "Records": records })).unwrap();
+    gz.finish().unwrap();
 }

@@ -1,0 +1,559 @@
+//! Linking once more, in the slowest and most obvious way: straight over the JSON of all records,
+//! one event at a time, searching everything each time. It shares no code with the tool; the two
+//! must agree on every input.
+
+use std::collections::{BTreeSet, HashMap};
+
+use serde_json::Value;
+
+/// Who is behind an event.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Answer {
+    pub origin_type: String,
+    pub origin: Option<String>,
+    pub account: Option<String>,
+    pub depth: Option<i64>,
+}
+
+impl Answer {
+    fn unknown() -> Answer {
+        Answer { origin_type: "Unknown".into(), origin: None, account: None, depth: None }
+    }
+
+    fn of(origin_type: &str, origin: Option<&str>, account: Option<&str>) -> Answer {
+        Answer {
+            origin_type: origin_type.into(),
+            origin: origin.map(Into::into),
+            account: account.map(Into::into),
+            depth: Some(0),
+        }
+    }
+
+    fn one_deeper(mut self) -> Answer {
+        self.depth = self.depth.map(|depth| depth + 1);
+        self
+    }
+
+    fn name(&self) -> (&str, &Option<String>, &Option<String>) {
+        (&self.origin_type, &self.origin, &self.account)
+    }
+}
+
+type Record<'r> = &'r Value;
+/// The credentials on the way from the question.
+type Path<'r> = Vec<(Session<'r>, Option<&'r str>)>;
+
+fn text<'v>(value: &'v Value, path: &str) -> Option<&'v str> {
+    let text = value.pointer(path)?.as_str()?;
+    (!text.is_empty() && text != "HIDDEN_DUE_TO_SECURITY_REASONS").then_some(text)
+}
+
+fn time_of(record: Record) -> i64 {
+    chrono::DateTime::parse_from_rfc3339(record["eventTime"].as_str().unwrap()).unwrap().timestamp()
+}
+
+fn kind(record: Record<'_>) -> &str {
+    text(record, "/userIdentity/type").unwrap_or("")
+}
+
+fn event_name(record: Record<'_>) -> &str {
+    text(record, "/eventName").unwrap_or("")
+}
+
+fn is_sign_in(record: Record) -> bool {
+    text(record, "/eventSource").is_some_and(|s| s.starts_with("signin.amazonaws.com"))
+        && ["ConsoleLogin", "SwitchRole", "RenewRole", "CheckMfa"].contains(&event_name(record))
+}
+
+fn failed_sign_in(record: Record) -> bool {
+    let failure = record["responseElements"].to_string().contains("\"Failure\"");
+    is_sign_in(record)
+        && (event_name(record) == "CheckMfa"
+            || failure
+            || text(record, "/errorCode").is_some()
+            || text(record, "/errorMessage").is_some())
+}
+
+/// When the credentials behind a record were issued.
+fn created(record: Record) -> Option<i64> {
+    let date = text(record, "/userIdentity/sessionContext/attributes/creationDate");
+    let date = date.map(|d| chrono::DateTime::parse_from_rfc3339(d).unwrap().timestamp());
+    date.or_else(|| (is_sign_in(record) && !failed_sign_in(record)).then(|| time_of(record)))
+}
+
+/// Type, account, principal, creation: equal for all calls of one session.
+type Session<'r> = (&'r str, Option<&'r str>, Option<&'r str>, Option<i64>);
+
+fn session(record: Record<'_>) -> Session<'_> {
+    let account = text(record, "/userIdentity/accountId");
+    (kind(record), account, text(record, "/userIdentity/principalId"), created(record))
+}
+
+fn key(record: Record<'_>) -> Option<&str> {
+    text(record, "/userIdentity/accessKeyId")
+}
+
+fn role_name(arn: &str) -> Option<&str> {
+    let resource = arn.splitn(6, ':').nth(5)?;
+    if let Some(rest) = resource.strip_prefix("assumed-role/") {
+        return rest.split('/').next();
+    }
+    resource.strip_prefix("role/")?.rsplit('/').next()
+}
+
+fn arn_account(arn: &str) -> Option<&str> {
+    arn.split(':').nth(4).filter(|a| !a.is_empty())
+}
+
+const STS: [&str; 6] = [
+    "AssumeRole",
+    "AssumeRoleWithSAML",
+    "AssumeRoleWithWebIdentity",
+    "AssumeRoot",
+    "GetSessionToken",
+    "GetFederationToken",
+];
+
+fn issues(record: Record) -> bool {
+    text(record, "/eventSource").is_some_and(|s| s.starts_with("sts."))
+        && STS.contains(&event_name(record))
+        && text(record, "/errorCode").is_none()
+}
+
+fn issued_key(grant: Record<'_>) -> Option<&str> {
+    text(grant, "/responseElements/credentials/accessKeyId")
+}
+
+fn target_account(grant: Record<'_>) -> Option<&str> {
+    match event_name(grant) {
+        "AssumeRoot" => {
+            let target = text(grant, "/requestParameters/targetPrincipal")?;
+            Some(arn_account(target).unwrap_or(target))
+        }
+        "GetSessionToken" | "GetFederationToken" => text(grant, "/userIdentity/accountId"),
+        _ => text(grant, "/requestParameters/roleArn").and_then(arn_account),
+    }
+}
+
+fn target_principal(grant: Record<'_>) -> Option<&str> {
+    match event_name(grant) {
+        "AssumeRoot" => target_account(grant),
+        "GetSessionToken" => text(grant, "/userIdentity/principalId"),
+        "GetFederationToken" => text(grant, "/responseElements/federatedUser/federatedUserId"),
+        _ => text(grant, "/responseElements/assumedRoleUser/assumedRoleId"),
+    }
+}
+
+fn target_kind(grant: Record<'_>) -> &str {
+    match event_name(grant) {
+        "AssumeRoot" => "Root",
+        "GetSessionToken" => kind(grant),
+        "GetFederationToken" => "FederatedUser",
+        _ => "AssumedRole",
+    }
+}
+
+fn made_by_console(grant: Record) -> bool {
+    let agent = text(grant, "/userAgent").unwrap_or("");
+    text(grant, "/sourceIPAddress") == Some("AWS Internal")
+        || text(grant, "/userIdentity/invokedBy") == Some("AWS Internal")
+        || agent == "AWS Internal"
+        || agent.starts_with("AWS Signin, aws-internal/")
+}
+
+/// All records, and the question asked of them.
+pub struct Oracle<'r> {
+    records: Vec<Record<'r>>,
+    /// Issuing events, each call once: found beforehand only to keep the tests' time in bounds.
+    grants: Vec<Record<'r>>,
+}
+
+/// The answer for every event, by event id.
+pub fn answers(records: &[Value]) -> HashMap<String, Answer> {
+    let mut seen = BTreeSet::new();
+    let distinct: Vec<Record> =
+        records.iter().filter(|r| seen.insert(r["eventID"].as_str().unwrap())).collect();
+    let mut oracle = Oracle { records: distinct.clone(), grants: Vec::new() };
+    let grants = distinct.iter().filter(|r| issues(r) && !oracle.is_second_half(r));
+    oracle.grants = grants.copied().collect();
+    let by_id = |r: Record| r["eventID"].as_str().unwrap().to_owned();
+    distinct.into_iter().map(|r| (by_id(r), oracle.who(r, &mut Vec::new()))).collect()
+}
+
+impl<'r> Oracle<'r> {
+    fn same_credential(&self, record: Record<'r>) -> Vec<Record<'r>> {
+        let same = |other: &&Record<'r>| {
+            session(other) == session(record)
+                && key(other) == key(record)
+                && !failed_sign_in(other)
+        };
+        self.records.iter().filter(same).copied().collect()
+    }
+
+    /// `path` holds the credentials on the way from the question: meeting one again is a circle.
+    fn who(&self, record: Record<'r>, path: &mut Path<'r>) -> Answer {
+        if failed_sign_in(record) {
+            return Answer::unknown();
+        }
+        let account = text(record, "/userIdentity/accountId");
+        let principal = text(record, "/userIdentity/principalId");
+        let user = text(record, "/userIdentity/userName");
+        match kind(record) {
+            "AWSAccount" => self.other_account(record, path),
+            "IAMUser" => {
+                let arn = self.same_credential(record).iter().filter_map(|r| text(r, "/userIdentity/arn")).min();
+                Answer::of("IAMUser", arn.or(user).or(principal), account)
+            }
+            "SAMLUser" | "WebIdentityUser" => {
+                Answer::of(kind(record), user.or(principal), None)
+            }
+            "AWSService" | "" => match text(record, "/userIdentity/invokedBy") {
+                Some(service) => Answer::of("AWSService", Some(service), None),
+                None => Answer::unknown(),
+            },
+            "IdentityCenterUser" => self.portal_user(record),
+            "Unknown" if user.is_some() && self.calls_portal(record) => self.portal_user(record),
+            "AssumedRole" | "Root" | "FederatedUser" => {
+                let me = (session(record), key(record));
+                if path.contains(&me) {
+                    return Answer::unknown();
+                }
+                path.push(me);
+                let answer = self.holder(record, path);
+                path.pop();
+                answer
+            }
+            _ => Answer::unknown(),
+        }
+    }
+
+    fn calls_portal(&self, record: Record<'r>) -> bool {
+        let identity = &record["userIdentity"];
+        self.records.iter().filter(|r| r["userIdentity"] == *identity).any(|r| {
+            text(r, "/eventSource").is_some_and(|s| s.starts_with("sso.") || s.starts_with("sso-") || s.contains(".sso."))
+        })
+    }
+
+    fn portal_user(&self, record: Record<'r>) -> Answer {
+        let id = text(record, "/userIdentity/onBehalfOf/userId");
+        let names: BTreeSet<&str> = self
+            .records
+            .iter()
+            .filter(|r| kind(r) == "AssumedRole" && self.sso_name(r).is_some())
+            .filter(|r| id.is_some() && text(r, "/userIdentity/onBehalfOf/userId") == id)
+            .filter_map(|r| self.sso_name(r))
+            .collect();
+        let learned = names.first().copied().filter(|_| names.len() == 1);
+        let own = text(record, "/userIdentity/userName");
+        let name = own.or(learned).or(id).or(text(record, "/userIdentity/principalId"));
+        name.map_or_else(Answer::unknown, |n| Answer::of("IdentityCenterUser", Some(n), None))
+    }
+
+    /// Session name, if the role belongs to Identity Center.
+    fn sso_name(&self, record: Record<'r>) -> Option<&'r str> {
+        self.role(record).filter(|role| role.starts_with("AWSReservedSSO_"))?;
+        text(record, "/userIdentity/principalId")?.split_once(':').map(|(_, name)| name)
+    }
+
+    fn issuer(&self, record: Record<'r>) -> Option<&'r str> {
+        let path = "/userIdentity/sessionContext/sessionIssuer/arn";
+        self.same_credential(record).iter().filter_map(|r| text(r, path)).min()
+    }
+
+    fn role(&self, record: Record<'r>) -> Option<&'r str> {
+        let named = self.issuer(record).and_then(role_name);
+        named.or_else(|| text(record, "/userIdentity/arn").and_then(role_name))
+    }
+
+    fn other_account(&self, record: Record<'r>, path: &mut Path<'r>) -> Answer {
+        if let Some(copy) = self.caller_copy(record) {
+            return self.who(copy, path);
+        }
+        let account = text(record, "/userIdentity/accountId");
+        let principal = text(record, "/userIdentity/principalId");
+        let own = self.records.iter().filter(|r| kind(r) == "IAMUser" && account.is_some());
+        let arns = own.filter(|r| {
+            principal.is_some()
+                && text(r, "/userIdentity/principalId") == principal
+                && text(r, "/userIdentity/accountId") == account
+                && !failed_sign_in(r)
+        });
+        let federated = self.records.iter().filter(|r| kind(r) == "FederatedUser").filter(|r| {
+            let issuer = "/userIdentity/sessionContext/sessionIssuer";
+            principal.is_some()
+                && text(r, &format!("{issuer}/type")) == Some("IAMUser")
+                && text(r, &format!("{issuer}/principalId")) == principal
+                && text(r, &format!("{issuer}/accountId")) == account
+        });
+        let arn = arns
+            .filter_map(|r| text(r, "/userIdentity/arn"))
+            .chain(federated.filter_map(|r| text(r, "/userIdentity/sessionContext/sessionIssuer/arn")))
+            .min();
+        match arn {
+            Some(arn) => Answer::of("IAMUser", Some(arn), account),
+            None => Answer::of("AWSAccount", principal.or(account), account),
+        }
+    }
+
+    fn caller_copy(&self, owner: Record<'r>) -> Option<Record<'r>> {
+        let shared = text(owner, "/sharedEventID")?;
+        let principal = text(owner, "/userIdentity/principalId");
+        let fits = |r: &&Record<'r>| {
+            let other = text(r, "/userIdentity/principalId");
+            text(r, "/sharedEventID") == Some(shared)
+                && !["AWSAccount", "AWSService", ""].contains(&kind(r))
+                && r["eventTime"] == owner["eventTime"]
+                && event_name(r) == event_name(owner)
+                && (principal.is_none() || other.is_none() || principal == other)
+        };
+        let copies: Vec<Record> = self.records.iter().filter(fits).copied().collect();
+        let first = *copies.first()?;
+        let one = copies.iter().all(|c| session(c) == session(first) && key(c) == key(first));
+        one.then_some(first)
+    }
+
+    /// Owners' copies that stand for a call whose caller's copy is there as well.
+    fn is_second_half(&self, grant: Record<'r>) -> bool {
+        if kind(grant) != "AWSAccount" {
+            return false;
+        }
+        let agree = |a: Option<&str>, b: Option<&str>| a.is_none() || b.is_none() || a == b;
+        let role = |r: Record<'r>| text(r, "/requestParameters/roleArn");
+        if let Some(copy) = self.caller_copy(grant) {
+            if issues(copy) && agree(issued_key(copy), issued_key(grant)) && agree(role(copy), role(grant)) {
+                return true;
+            }
+        }
+        let mates = self.records.iter().filter(|r| {
+            issues(r)
+                && kind(r) != "AWSAccount"
+                && issued_key(r).is_some()
+                && issued_key(r) == issued_key(grant)
+                && r["eventTime"] == grant["eventTime"]
+                && role(r).is_some()
+                && role(r) == role(grant)
+                && text(r, "/userIdentity/accountId").is_some_and(|a| Some(a) != target_account(r))
+        });
+        mates.count() == 1
+    }
+
+    /// Who holds the credentials of a role, root or federated session.
+    fn holder(&self, record: Record<'r>, path: &mut Path<'r>) -> Answer {
+        let mine = self.same_credential(record);
+        if let Some(name) = self.sso_name(record) {
+            return Answer::of("IdentityCenterUser", Some(name), None).one_deeper();
+        }
+        let grants = self.grants_of(record, &mine);
+        let account = text(record, "/userIdentity/accountId");
+        match kind(record) {
+            "AssumedRole" if grants.is_empty() => self.service_by_record(record, &mine),
+            "AssumedRole" => self.common(&grants, path).one_deeper(),
+            "FederatedUser" => {
+                let known = self.common(&grants, path);
+                let issuer = "/userIdentity/sessionContext/sessionIssuer";
+                let issuer_kind = text(record, &format!("{issuer}/type"));
+                match (known.origin_type.as_str(), issuer_kind, self.issuer(record)) {
+                    ("Unknown", Some(kind @ ("IAMUser" | "Root")), Some(arn)) => {
+                        let account = text(record, &format!("{issuer}/accountId")).or(account);
+                        Answer::of(kind, Some(arn), account)
+                    }
+                    _ => known,
+                }
+            }
+            _ => {
+                let assumed = grants.iter().filter(|g| event_name(g) == "AssumeRoot").count();
+                let root = Answer::of("Root", text(record, "/userIdentity/arn"), account);
+                let flag = |r: &Record<'r>| text(r, "/userIdentity/sessionContext/assumedRoot") == Some("true");
+                let flagged = mine.iter().any(flag);
+                if !grants.is_empty() && assumed == grants.len() {
+                    self.common(&grants, path).one_deeper()
+                } else if !grants.is_empty() && assumed == 0 || (created(record).is_none() && !flagged) {
+                    root
+                } else if !flagged && surely_root(&mine, created(record)) {
+                    root
+                } else {
+                    Answer::unknown()
+                }
+            }
+        }
+    }
+
+    fn common(&self, grants: &[Record<'r>], path: &mut Path<'r>) -> Answer {
+        let answers: Vec<Answer> = grants.iter().map(|g| self.caller(g, path)).collect();
+        let Some(first) = answers.first().cloned() else { return Answer::unknown() };
+        if first.origin_type == "Unknown" || answers.iter().any(|a| a.name() != first.name()) {
+            return Answer::unknown();
+        }
+        let same_depth = answers.iter().all(|a| a.depth == first.depth);
+        Answer { depth: first.depth.filter(|_| same_depth), ..first }
+    }
+
+    fn service_by_record(&self, record: Record<'r>, mine: &[Record<'r>]) -> Answer {
+        let resource = self.issuer(record).and_then(|arn| arn.splitn(6, ':').nth(5));
+        let linked = resource.and_then(|r| r.strip_prefix("role/aws-service-role/"));
+        if let Some(service) = linked.and_then(|r| r.split('/').next()) {
+            return Answer::of("AWSService", Some(service), None).one_deeper();
+        }
+        let delivery = "/userIdentity/sessionContext/ec2RoleDelivery";
+        if mine.iter().any(|r| text(r, delivery).is_some()) {
+            return Answer::of("AWSService", Some("ec2.amazonaws.com"), None).one_deeper();
+        }
+        let scopes: BTreeSet<&str> =
+            mine.iter().filter_map(|r| text(r, "/userIdentity/inScopeOf/issuerType")).collect();
+        let service = match scopes.first() {
+            Some(&"AWS::Lambda::Function") => "lambda.amazonaws.com",
+            Some(&"AWS::EC2::Instance") => "ec2.amazonaws.com",
+            Some(&"AWS::ECS::Task") => "ecs-tasks.amazonaws.com",
+            _ => return Answer::unknown(),
+        };
+        Answer::of("AWSService", Some(service), None).one_deeper()
+    }
+
+    /// The issuing events on the best rung that holds any.
+    fn grants_of(&self, record: Record<'r>, mine: &[Record<'r>]) -> Vec<Record<'r>> {
+        let me = (session(record), key(record));
+        let others = |g: &Record<'r>| (session(g), key(g)) != me;
+        let all: Vec<Record> = self.grants.iter().copied().filter(others).collect();
+        let born = created(record);
+        let fits = |g: &Record<'r>| {
+            target_kind(g) == kind(record)
+                && target_account(g) == text(record, "/userIdentity/accountId")
+        };
+        let off = |g: &Record<'r>| born.map_or(0, |b| (b - time_of(g)).abs());
+        let pick = |rung: &dyn Fn(&Record<'r>) -> bool| -> Vec<Record<'r>> {
+            all.iter().filter(|g| fits(g) && rung(g)).copied().collect()
+        };
+        let by_key = |g: &Record<'r>| {
+            key(record).is_some() && issued_key(g) == key(record) && self.role_fits(record, g)
+        };
+        let silent = |g: &Record<'r>| {
+            born.is_some() && !by_key(g) && self.principal_fits(record, g) && self.keys_allow(record, mine, g)
+        };
+        let rungs: [Vec<Record>; 4] = [
+            pick(&|g| by_key(g) && off(g) == 0),
+            pick(&|g| by_key(g) && off(g) == 1),
+            pick(&|g| silent(g) && off(g) == 0),
+            pick(&|g| silent(g) && off(g) == 1),
+        ];
+        let best = rungs.iter().position(|rung| !rung.is_empty());
+        if best.is_some_and(|rung| rung >= 2) && self.session_lacks_a_grant(record) {
+            return Vec::new();
+        }
+        rungs.into_iter().find(|rung| !rung.is_empty()).unwrap_or_else(|| {
+            let switched = self.switched_from(record);
+            let signed_in = mine.iter().any(|r| is_sign_in(r));
+            if !switched.is_empty() || !signed_in || kind(record) != "AssumedRole" {
+                return switched;
+            }
+            pick(&|g| {
+                target_principal(g).is_some()
+                    && target_principal(g) == text(record, "/userIdentity/principalId")
+                    && born.is_some_and(|b| (0..=900).contains(&(b - time_of(g))))
+            })
+        })
+    }
+
+    /// Whether some direct call of the session used a key that none of its grants issued.
+    fn session_lacks_a_grant(&self, record: Record<'r>) -> bool {
+        self.records.iter().filter(|r| session(r) == session(record) && !failed_sign_in(r)).any(|r| {
+            let mine = self.same_credential(r);
+            let near: Vec<&Record<'r>> = self
+                .grants
+                .iter()
+                .filter(|g| target_kind(g) == kind(r))
+                .filter(|g| target_account(g) == text(r, "/userIdentity/accountId"))
+                .filter(|g| created(r).is_some_and(|b| (b - time_of(g)).abs() <= 1))
+                .filter(|g| (session(g), key(g)) != (session(r), key(r)))
+                .collect();
+            let announced = |g: &&&Record<'r>| issued_key(g) == key(r) && self.role_fits(r, g);
+            let other = |g: &&&Record<'r>| self.principal_fits(r, g) && !self.keys_allow(r, &mine, g);
+            key(r).is_some()
+                && !near.iter().any(|g| announced(&g))
+                && !near.iter().any(|g| self.principal_fits(r, g) && self.keys_allow(r, &mine, g))
+                && near.iter().any(|g| other(&g))
+        })
+    }
+
+    /// The console's own records of switching to this role session.
+    fn switched_from(&self, record: Record<'r>) -> Vec<Record<'r>> {
+        let fits = |r: &&Record<'r>| {
+            event_name(r) == "SwitchRole"
+                && !failed_sign_in(r)
+                && kind(record) == "AssumedRole"
+                && text(r, "/userIdentity/accountId") == text(record, "/userIdentity/accountId")
+                && text(r, "/userIdentity/principalId").is_some()
+                && text(r, "/userIdentity/principalId") == text(record, "/userIdentity/principalId")
+                && created(record).is_some_and(|b| (b - time_of(r)).abs() <= 1)
+        };
+        self.records.iter().filter(fits).copied().collect()
+    }
+
+    /// Who made an issuing call; the switch page names the previous principal by ARN alone.
+    fn caller(&self, grant: Record<'r>, path: &mut Path<'r>) -> Answer {
+        if event_name(grant) != "SwitchRole" {
+            return self.who(grant, path);
+        }
+        let previous = text(grant, "/additionalEventData/SwitchFrom").unwrap_or("");
+        let account = arn_account(previous);
+        let resource = previous.splitn(6, ':').nth(5).unwrap_or("");
+        match (resource.split('/').next(), role_name(previous)) {
+            (Some("user"), _) => Answer::of("IAMUser", Some(previous), account),
+            (Some("root"), _) => Answer::of("Root", Some(previous), account),
+            (Some("assumed-role"), Some(role)) if role.starts_with("AWSReservedSSO_") => {
+                let user = resource.splitn(3, '/').nth(2);
+                Answer::of("IdentityCenterUser", user, None).one_deeper()
+            }
+            _ => Answer::unknown(),
+        }
+    }
+
+    fn keys_allow(&self, record: Record<'r>, mine: &[Record<'r>], grant: &Record<'r>) -> bool {
+        let forwarded = mine.iter().all(|r| text(r, "/userIdentity/invokedBy").is_some());
+        let console_session =
+            || self.records.iter().any(|r| session(r) == session(record) && shows_console(r));
+        key(record).is_none()
+            || issued_key(grant).is_none()
+            || forwarded
+            || made_by_console(grant)
+            || console_session()
+    }
+
+    fn role_fits(&self, record: Record<'r>, grant: &Record<'r>) -> bool {
+        let calling = text(record, "/userIdentity/principalId");
+        if let (Some(issued), Some(calling)) = (target_principal(grant), calling) {
+            let id = |p: &str| p.split(':').next().unwrap().to_owned();
+            return if kind(record) == "AssumedRole" { id(issued) == id(calling) } else { issued == calling };
+        }
+        match (text(grant, "/requestParameters/roleArn"), self.issuer(record)) {
+            (Some(asked), Some(issuer)) => asked == issuer,
+            (Some(asked), None) => role_name(asked) == self.role(record),
+            _ => true,
+        }
+    }
+
+    fn principal_fits(&self, record: Record<'r>, grant: &Record<'r>) -> bool {
+        let calling = text(record, "/userIdentity/principalId");
+        if let (Some(issued), Some(calling)) = (target_principal(grant), calling) {
+            return issued == calling;
+        }
+        let name = calling.and_then(|c| c.split_once(':')).map(|(_, name)| name);
+        self.role_fits(record, grant)
+            && name.is_some()
+            && text(grant, "/requestParameters/roleSessionName") == name
+    }
+}
+
+fn shows_console(record: Record) -> bool {
+    text(record, "/sessionCredentialFromConsole") == Some("true")
+        || is_sign_in(record)
+        || text(record, "/eventType") == Some("AwsConsoleAction")
+}
+
+fn surely_root(mine: &[Record], born: Option<i64>) -> bool {
+    let reach = ["iam.amazonaws.com", "s3.amazonaws.com", "sqs.amazonaws.com", "sts.amazonaws.com"];
+    mine.iter().any(|r| {
+        shows_console(r)
+            || !reach.contains(&text(r, "/eventSource").unwrap_or(""))
+            || born.is_some_and(|b| time_of(r) - b > 960)
+    })
+}
