@@ -115,12 +115,15 @@ impl<'a> Walker<'a> {
                 }
                 _ => break,
             }
-            let member_start = self.at;
+            if self.careful {
+                self.flush(self.at);
+            }
+            let kept = self.out.len();
             let key = self.string();
             self.skip_blank();
             self.at += 1; // the colon
             if self.careful && redact::is_token_key(&key) {
-                self.drop_member(member_start, first, depth)?;
+                self.drop_member(kept, first, depth)?;
                 continue;
             }
             hash = hash.wrapping_add(hash_member(&key, self.value(depth + 1)?));
@@ -130,12 +133,9 @@ impl<'a> Walker<'a> {
         Ok(hash)
     }
 
-    /// Leaves the member out of the copy, together with one comma beside it.
-    fn drop_member(&mut self, start: usize, first: bool, depth: usize) -> Result<(), TooDeep> {
-        if self.copied < start {
-            self.flush(start);
-        }
-        let kept = self.out.len();
+    /// Leaves a member out of the copy, of which `kept` bytes came before it, together with one
+    /// comma beside it.
+    fn drop_member(&mut self, kept: usize, first: bool, depth: usize) -> Result<(), TooDeep> {
         self.value(depth + 1)?;
         self.out.truncate(kept);
         self.copied = self.at;

@@ -5,7 +5,7 @@ use std::io::Read;
 
 use serde_json::value::RawValue;
 
-use super::raw::RawRecord;
+use super::raw::{Member, RawRecord};
 use super::redact;
 
 /// What may not be exceeded; hitting a limit is reported, never a silent cut.
@@ -46,9 +46,11 @@ pub struct Reject {
 }
 
 const WINDOW: usize = 256 * 1024;
-/// CloudTrail writes this first in every record; the text cannot occur inside a JSON string, where
-/// its quotes would be escaped. It is where reading goes on after a broken record.
-const RECORD_START: &[u8] = b"{\"eventVersion\"";
+/// How every record begins, spelled compactly or not.
+const OBJECT_START: &[u8] = b"{";
+/// Places that are tried as the start of the next record after a broken one. The limit keeps text
+/// made of nothing but opening braces from costing the square of its length.
+const MOST_TRIES: usize = 256;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -372,17 +374,30 @@ impl<R: Read> RecordStream<R> {
     }
 
     /// Steps over a broken record and keeps its text.
-    fn broken_record(&mut self, number: u64, offset: u64, reason: String) -> Item<'static> {
+    fn broken_record(&mut self, number: u64, offset: u64, mut reason: String) -> Item<'static> {
         let mut content: Vec<u8> = Vec::new();
-        let mut extent = Extent::default();
         loop {
-            let end = extent.feed(self.rest());
-            let end = resume_at(self.rest(), end, 1);
-            let take = end.unwrap_or(self.rest().len());
+            let rest = self.rest();
+            let close = Extent::default().feed(rest);
+            let next = next_record(rest, 1);
+            let undecided = next == Next::Cut || (close.is_none() && next == Next::Nowhere);
+            if undecided && rest.len() <= self.limits.record_bytes && self.refill() {
+                continue;
+            }
+            let rest = self.rest();
+            let end = resume_at(rest, close, next);
+            let take = end.unwrap_or(rest.len());
             let kept = self.limits.reject_bytes.saturating_sub(content.len()).min(take);
-            content.extend_from_slice(&self.rest()[..kept]);
+            content.extend_from_slice(&rest[..kept]);
             self.advance(take);
-            if end.is_some() || !self.refill() {
+            if end.is_some() {
+                break;
+            }
+            if !self.refill() {
+                // Nothing is left; what ended the stream early belongs to this reject.
+                self.state = State::Done;
+                let error = self.stream_error().filter(|error| *error != reason);
+                reason.extend(error.map(|error| format!("; {error}")));
                 break;
             }
         }
@@ -390,21 +405,22 @@ impl<R: Read> RecordStream<R> {
         Item::Bad(reject_of(number, offset, reason, &text, self.limits.reject_bytes))
     }
 
-    /// After the list has ended in a way it should not: goes on at the next text that looks like a
-    /// record, so that the rest of a damaged file is not lost.
+    /// After the list has ended in a way it should not: goes on at the next text that is a record,
+    /// so that the rest of a damaged file is not lost.
     fn bad_tail(&mut self, reason: &str) -> Option<Item<'static>> {
         self.number += 1;
         let reject = self.reject(reason.to_owned());
         self.state = State::Done;
         loop {
-            if let Some(start) = memchr::memmem::find(self.rest(), RECORD_START) {
-                self.advance(start);
-                self.state = State::InRecords;
-                break;
+            match next_record(self.rest(), 0) {
+                Next::At(start) => {
+                    self.advance(start);
+                    self.state = State::InRecords;
+                    break;
+                }
+                Next::Cut if self.rest().len() <= self.limits.record_bytes => {}
+                Next::Cut | Next::Nowhere => self.advance(self.rest().len()),
             }
-            // The marker may lie across the edge of the window.
-            let keep = self.rest().len().min(RECORD_START.len() - 1);
-            self.advance(self.rest().len() - keep);
             if !self.refill() {
                 break;
             }
@@ -458,20 +474,53 @@ fn reject_of(number: u64, offset: u64, reason: String, text: &str, cap: usize) -
     }
 }
 
-/// Where to go on after a broken record. Braces say where it ends, unless a quote is missing; so
-/// when text that looks like the start of a record follows, and more than blanks and commas lie in
-/// between, the braces are not believed.
-fn resume_at(rest: &[u8], close: Option<usize>, from: usize) -> Option<usize> {
+/// Where the next whole record begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    At(usize),
+    Nowhere,
+    /// Something that may be a record goes on beyond these bytes.
+    Cut,
+}
+
+/// Looks for text that parses as a record and has a time. Inside a record's strings there is none,
+/// because there quotes are escaped.
+fn next_record(rest: &[u8], from: usize) -> Next {
+    let mut cut = false;
     let tail = rest.get(from..).unwrap_or(&[]);
-    let restart = memchr::memmem::find(tail, RECORD_START).map(|n| n + from);
-    match (close, restart) {
-        (Some(close), Some(restart)) if close <= restart => {
-            let between = &rest[close..restart];
-            let plain = between.iter().all(|b| b.is_ascii_whitespace() || *b == b',');
-            Some(if plain { close } else { restart })
+    let starts = memchr::memmem::find_iter(tail, OBJECT_START).map(|n| n + from);
+    let listed = |start: &usize| {
+        let before = rest[..*start].iter().rev().find(|b| !b.is_ascii_whitespace());
+        matches!(before, None | Some(b',' | b'['))
+    };
+    for start in starts.filter(listed).take(MOST_TRIES) {
+        let mut values = serde_json::Deserializer::from_slice(&rest[start..]).into_iter();
+        match values.next() {
+            Some(Ok(record)) if is_record(&record) => return Next::At(start),
+            Some(Err(e)) if e.is_eof() => cut = true,
+            _ => {}
         }
-        (_, Some(restart)) => Some(restart),
-        (close, None) => close,
+    }
+    if cut { Next::Cut } else { Next::Nowhere }
+}
+
+fn is_record(record: &RawRecord) -> bool {
+    let named = [Member::EventSource, Member::EventName].iter().any(|m| record.get(*m).is_some());
+    named && record.get(Member::EventTime).is_some()
+}
+
+/// Where to go on after a broken record. Braces say where it ends, unless a quote is missing; so
+/// when a whole record follows, and more than blanks and commas lie in between, the braces are not
+/// believed.
+fn resume_at(rest: &[u8], close: Option<usize>, next: Next) -> Option<usize> {
+    match (close, next) {
+        (Some(close), Next::At(start)) if close <= start => {
+            let between = &rest[close..start];
+            let plain = between.iter().all(|b| b.is_ascii_whitespace() || *b == b',');
+            Some(if plain { close } else { start })
+        }
+        (_, Next::At(start)) => Some(start),
+        (close, _) => close,
     }
 }
 
@@ -500,7 +549,7 @@ impl Seen {
     }
 }
 
-/// Where a JSON value ends, judged by braces and quotes alone; can be fed in pieces.
+/// Where a JSON value ends, judged by braces and quotes alone.
 #[derive(Default)]
 struct Extent {
     depth: u32,

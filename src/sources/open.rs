@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
-use flate2::bufread::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 use sha2::{Digest, Sha256};
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
@@ -19,7 +19,14 @@ pub struct OpenedFile {
 
 enum Body {
     Plain(BufReader<Hashing>),
-    Gzip(Box<MultiGzDecoder<BufReader<Hashing>>>),
+    Gzip(Box<Members>),
+}
+
+/// All members of a gzip file, one after the other: logs joined with `cat a.gz b.gz` are legal gzip.
+struct Members {
+    /// Always there, except while one decoder gives its reader to the next.
+    current: Option<GzDecoder<BufReader<Hashing>>>,
+    clean_end: bool,
 }
 
 /// Opens a file; what it inflates to may not exceed `cap` bytes.
@@ -30,8 +37,8 @@ pub fn open(path: &Path, cap: u64) -> io::Result<OpenedFile> {
     let mut raw = BufReader::with_capacity(READ_BUFFER, Hashing::new(File::open(path)?));
     let gzip = raw.fill_buf()?.starts_with(&GZIP_MAGIC);
     let body = if gzip {
-        // All members are read: logs joined with `cat a.gz b.gz` are legal gzip.
-        Body::Gzip(Box::new(MultiGzDecoder::new(raw)))
+        let current = Some(GzDecoder::new(raw));
+        Body::Gzip(Box::new(Members { current, clean_end: false }))
     } else {
         Body::Plain(raw)
     };
@@ -58,7 +65,10 @@ impl OpenedFile {
     pub fn finish(self) -> io::Result<(u64, String)> {
         let mut raw = match self.body {
             Body::Plain(raw) => raw,
-            Body::Gzip(decoder) => decoder.into_inner(),
+            Body::Gzip(members) => match members.current {
+                Some(decoder) => decoder.into_inner(),
+                None => return Err(io::Error::other("the file was not read to its end")),
+            },
         };
         io::copy(&mut raw, &mut io::sink())?;
         Ok(raw.into_inner().finish())
@@ -73,7 +83,7 @@ impl Read for OpenedFile {
         let wanted = out.len().min(usize::try_from(room).unwrap_or(usize::MAX));
         let n = match &mut self.body {
             Body::Plain(raw) => raw.read(&mut out[..wanted])?,
-            Body::Gzip(decoder) => decoder.read(&mut out[..wanted]).map_err(explain_gzip)?,
+            Body::Gzip(members) => members.read(&mut out[..wanted])?,
         };
         self.inflated += n as u64;
         if self.inflated > self.cap {
@@ -84,13 +94,46 @@ impl Read for OpenedFile {
     }
 }
 
+impl Read for Members {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        while !self.clean_end && !out.is_empty() {
+            let Some(decoder) = &mut self.current else { break };
+            let n = decoder.read(out).map_err(explain_gzip)?;
+            if n > 0 {
+                return Ok(n);
+            }
+            self.next_member()?;
+        }
+        Ok(0)
+    }
+}
+
+impl Members {
+    /// Goes on behind a member that has ended with a right checksum.
+    fn next_member(&mut self) -> io::Result<()> {
+        let Some(decoder) = self.current.take() else { return Ok(()) };
+        let mut raw = decoder.into_inner();
+        let behind = raw.fill_buf().map(|bytes| (bytes.is_empty(), bytes.starts_with(&GZIP_MAGIC)));
+        self.current = Some(GzDecoder::new(raw));
+        match behind? {
+            (true, _) => self.clean_end = true,
+            (false, true) => {}
+            (false, false) => {
+                self.clean_end = true;
+                let text = "gzip: trailing junk: what follows the last member is not gzip";
+                return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+            }
+        }
+        Ok(())
+    }
+}
+
 fn explain_gzip(e: io::Error) -> io::Error {
     let text = match e.kind() {
         io::ErrorKind::UnexpectedEof => "gzip: truncated, the stream ends early".to_owned(),
-        io::ErrorKind::InvalidInput => {
-            "gzip: what follows the last member is not gzip (trailing junk)".to_owned()
+        io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => {
+            format!("gzip: corrupt data ({e})")
         }
-        io::ErrorKind::InvalidData => format!("gzip: corrupt data ({e})"),
         _ => format!("gzip: {e}"),
     };
     io::Error::new(e.kind(), text)

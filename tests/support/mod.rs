@@ -12,8 +12,7 @@ use roletrail::pipeline::{self, Loaded};
 
 /// Reads logs into memory.
 pub fn load(roots: &[&Path]) -> Loaded {
-    let sources: Vec<String> =
-        roots.iter().map(|root| root.to_str().unwrap().to_owned()).collect();
+    let sources: Vec<String> = roots.iter().map(|root| root.to_str().unwrap().to_owned()).collect();
     let loaded = pipeline::load(&sources, &Options::default(), 4 << 30, &Silent).unwrap();
     assert!(loaded.books.balance(), "{:?}", loaded.books);
     loaded

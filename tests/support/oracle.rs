@@ -183,9 +183,7 @@ pub fn answers(records: &[Value]) -> HashMap<String, Answer> {
 impl<'r> Oracle<'r> {
     fn same_credential(&self, record: Record<'r>) -> Vec<Record<'r>> {
         let same = |other: &&Record<'r>| {
-            session(other) == session(record)
-                && key(other) == key(record)
-                && !failed_sign_in(other)
+            session(other) == session(record) && key(other) == key(record) && !failed_sign_in(other)
         };
         self.records.iter().filter(same).copied().collect()
     }
@@ -201,12 +199,14 @@ impl<'r> Oracle<'r> {
         match kind(record) {
             "AWSAccount" => self.other_account(record, path),
             "IAMUser" => {
-                let arn = self.same_credential(record).iter().filter_map(|r| text(r, "/userIdentity/arn")).min();
+                let arn = self
+                    .same_credential(record)
+                    .iter()
+                    .filter_map(|r| text(r, "/userIdentity/arn"))
+                    .min();
                 Answer::of("IAMUser", arn.or(user).or(principal), account)
             }
-            "SAMLUser" | "WebIdentityUser" => {
-                Answer::of(kind(record), user.or(principal), None)
-            }
+            "SAMLUser" | "WebIdentityUser" => Answer::of(kind(record), user.or(principal), None),
             "AWSService" | "" => match text(record, "/userIdentity/invokedBy") {
                 Some(service) => Answer::of("AWSService", Some(service), None),
                 None => Answer::unknown(),
@@ -230,7 +230,9 @@ impl<'r> Oracle<'r> {
     fn calls_portal(&self, record: Record<'r>) -> bool {
         let identity = &record["userIdentity"];
         self.records.iter().filter(|r| r["userIdentity"] == *identity).any(|r| {
-            text(r, "/eventSource").is_some_and(|s| s.starts_with("sso.") || s.starts_with("sso-") || s.contains(".sso."))
+            text(r, "/eventSource").is_some_and(|s| {
+                s.starts_with("sso.") || s.starts_with("sso-") || s.contains(".sso.")
+            })
         })
     }
 
@@ -287,7 +289,9 @@ impl<'r> Oracle<'r> {
         });
         let arn = arns
             .filter_map(|r| text(r, "/userIdentity/arn"))
-            .chain(federated.filter_map(|r| text(r, "/userIdentity/sessionContext/sessionIssuer/arn")))
+            .chain(
+                federated.filter_map(|r| text(r, "/userIdentity/sessionContext/sessionIssuer/arn")),
+            )
             .min();
         match arn {
             Some(arn) => Answer::of("IAMUser", Some(arn), account),
@@ -320,7 +324,10 @@ impl<'r> Oracle<'r> {
         let agree = |a: Option<&str>, b: Option<&str>| a.is_none() || b.is_none() || a == b;
         let role = |r: Record<'r>| text(r, "/requestParameters/roleArn");
         if let Some(copy) = self.caller_copy(grant) {
-            if issues(copy) && agree(issued_key(copy), issued_key(grant)) && agree(role(copy), role(grant)) {
+            if issues(copy)
+                && agree(issued_key(copy), issued_key(grant))
+                && agree(role(copy), role(grant))
+            {
                 return true;
             }
         }
@@ -363,11 +370,15 @@ impl<'r> Oracle<'r> {
             _ => {
                 let assumed = grants.iter().filter(|g| event_name(g) == "AssumeRoot").count();
                 let root = Answer::of("Root", text(record, "/userIdentity/arn"), account);
-                let flag = |r: &Record<'r>| text(r, "/userIdentity/sessionContext/assumedRoot") == Some("true");
+                let flag = |r: &Record<'r>| {
+                    text(r, "/userIdentity/sessionContext/assumedRoot") == Some("true")
+                };
                 let flagged = mine.iter().any(flag);
                 if !grants.is_empty() && assumed == grants.len() {
                     self.common(&grants, path).one_deeper()
-                } else if !grants.is_empty() && assumed == 0 || (created(record).is_none() && !flagged) {
+                } else if !grants.is_empty() && assumed == 0
+                    || (created(record).is_none() && !flagged)
+                {
                     root
                 } else if !flagged && surely_root(&mine, created(record)) {
                     root
@@ -427,7 +438,10 @@ impl<'r> Oracle<'r> {
             key(record).is_some() && issued_key(g) == key(record) && self.role_fits(record, g)
         };
         let silent = |g: &Record<'r>| {
-            born.is_some() && !by_key(g) && self.principal_fits(record, g) && self.keys_allow(record, mine, g)
+            born.is_some()
+                && !by_key(g)
+                && self.principal_fits(record, g)
+                && self.keys_allow(record, mine, g)
         };
         let rungs: [Vec<Record>; 4] = [
             pick(&|g| by_key(g) && off(g) == 0),
@@ -455,23 +469,28 @@ impl<'r> Oracle<'r> {
 
     /// Whether some direct call of the session used a key that none of its grants issued.
     fn session_lacks_a_grant(&self, record: Record<'r>) -> bool {
-        self.records.iter().filter(|r| session(r) == session(record) && !failed_sign_in(r)).any(|r| {
-            let mine = self.same_credential(r);
-            let near: Vec<&Record<'r>> = self
-                .grants
-                .iter()
-                .filter(|g| target_kind(g) == kind(r))
-                .filter(|g| target_account(g) == text(r, "/userIdentity/accountId"))
-                .filter(|g| created(r).is_some_and(|b| (b - time_of(g)).abs() <= 1))
-                .filter(|g| (session(g), key(g)) != (session(r), key(r)))
-                .collect();
-            let announced = |g: &&&Record<'r>| issued_key(g) == key(r) && self.role_fits(r, g);
-            let other = |g: &&&Record<'r>| self.principal_fits(r, g) && !self.keys_allow(r, &mine, g);
-            key(r).is_some()
-                && !near.iter().any(|g| announced(&g))
-                && !near.iter().any(|g| self.principal_fits(r, g) && self.keys_allow(r, &mine, g))
-                && near.iter().any(|g| other(&g))
-        })
+        self.records.iter().filter(|r| session(r) == session(record) && !failed_sign_in(r)).any(
+            |r| {
+                let mine = self.same_credential(r);
+                let near: Vec<&Record<'r>> = self
+                    .grants
+                    .iter()
+                    .filter(|g| target_kind(g) == kind(r))
+                    .filter(|g| target_account(g) == text(r, "/userIdentity/accountId"))
+                    .filter(|g| created(r).is_some_and(|b| (b - time_of(g)).abs() <= 1))
+                    .filter(|g| (session(g), key(g)) != (session(r), key(r)))
+                    .collect();
+                let announced = |g: &&&Record<'r>| issued_key(g) == key(r) && self.role_fits(r, g);
+                let other =
+                    |g: &&&Record<'r>| self.principal_fits(r, g) && !self.keys_allow(r, &mine, g);
+                key(r).is_some()
+                    && !near.iter().any(|g| announced(&g))
+                    && !near
+                        .iter()
+                        .any(|g| self.principal_fits(r, g) && self.keys_allow(r, &mine, g))
+                    && near.iter().any(|g| other(&g))
+            },
+        )
     }
 
     /// The console's own records of switching to this role session.
@@ -522,7 +541,11 @@ impl<'r> Oracle<'r> {
         let calling = text(record, "/userIdentity/principalId");
         if let (Some(issued), Some(calling)) = (target_principal(grant), calling) {
             let id = |p: &str| p.split(':').next().unwrap().to_owned();
-            return if kind(record) == "AssumedRole" { id(issued) == id(calling) } else { issued == calling };
+            return if kind(record) == "AssumedRole" {
+                id(issued) == id(calling)
+            } else {
+                issued == calling
+            };
         }
         match (text(grant, "/requestParameters/roleArn"), self.issuer(record)) {
             (Some(asked), Some(issuer)) => asked == issuer,

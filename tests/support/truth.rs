@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use arrow::array::{Array, Int64Array, StringArray};
 use arrow::array::RecordBatch;
+use arrow::array::{Array, Int64Array, StringArray};
 use roletrail::pipeline::Loaded;
 
 /// One line of the truth.
@@ -53,7 +53,10 @@ impl Score {
 pub fn read(path: &Path) -> HashMap<String, Truth> {
     let text = std::fs::read_to_string(path).unwrap();
     let mut lines = csv_rows(&text);
-    assert_eq!(lines.remove(0).join(","), "event_id,origin_type,origin,origin_account_id,depth,resolvable");
+    assert_eq!(
+        lines.remove(0).join(","),
+        "event_id,origin_type,origin,origin_account_id,depth,resolvable"
+    );
     lines
         .into_iter()
         .map(|cells| {
@@ -164,7 +167,9 @@ fn judge(said: &Said, truth: &Truth) -> Verdict {
     match (said.origin_type.as_str(), &said.origin) {
         ("Unknown", None) => Verdict::RightlyUnknown,
         // Only the role owner's copy is left: the principal id is all that is known, and is shown.
-        ("AWSAccount", Some(principal)) if principal.starts_with("AROA") || principal.starts_with("AIDA") => {
+        ("AWSAccount", Some(principal))
+            if principal.starts_with("AROA") || principal.starts_with("AIDA") =>
+        {
             Verdict::RightlyUnknown
         }
         _ => Verdict::Wrong,
