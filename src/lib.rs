@@ -22,6 +22,10 @@
 //!   [`cli`] talks to the terminal;
 //! - session tokens are dropped in [`decode`], hostile text is neutralised in [`output`].
 
+#![forbid(unsafe_code)]
+#![warn(missing_docs, clippy::print_stdout, clippy::print_stderr)]
+#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
 pub mod error;
 pub mod model;
 pub mod table;

@@ -95,9 +95,17 @@ fn books_text(books: &Books, store: &Path, snapshot: u64) -> String {
 /// How fast it went: differs from run to run, so it goes to stderr.
 fn rate_text(books: &Books, seconds: f64) -> String {
     let per_second = |n: u64| n as f64 / seconds.max(1e-9);
+    let peak = peak_memory_mib().map(|mib| format!(", peak memory {mib} MiB")).unwrap_or_default();
     format!(
-        "{seconds:.1} s, {:.0} records/s, {:.0} MB/s of JSON",
+        "{seconds:.1} s, {:.0} records/s, {:.0} MB/s of JSON{peak}",
         per_second(books.records),
         per_second(books.inflated_bytes) / 1e6
     )
+}
+
+/// Most memory this process ever held, where the system tells (Linux).
+fn peak_memory_mib() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.trim().trim_end_matches("kB").trim().parse::<u64>().ok()?.div_ceil(1024))
 }

@@ -98,7 +98,7 @@ pub fn link(facts: &Facts) -> Linked {
         })
         .collect::<Vec<_>>();
     let sessions = group_sessions(&credentials);
-    let grants = linked_grants(&grants, &credentials);
+    let grants = linked_grants(&grants, &credentials, &sessions);
     Linked { sessions, grants, attributions: attributions(&copies), credentials }
 }
 
@@ -230,7 +230,11 @@ fn group_sessions(credentials: &[LinkedCredential]) -> BTreeMap<String, Vec<usiz
     sessions
 }
 
-fn linked_grants(grants: &[WholeGrant], credentials: &[LinkedCredential]) -> Vec<LinkedGrant> {
+fn linked_grants(
+    grants: &[WholeGrant],
+    credentials: &[LinkedCredential],
+    sessions: &BTreeMap<String, Vec<usize>>,
+) -> Vec<LinkedGrant> {
     let mut users: HashMap<usize, Vec<(usize, bool)>> = HashMap::new();
     for (i, credential) in credentials.iter().enumerate() {
         let sole = credential.candidates.found.len() == 1;
@@ -250,6 +254,14 @@ fn linked_grants(grants: &[WholeGrant], credentials: &[LinkedCredential]) -> Vec
                 _ if whole.grant.denied => None,
                 Some(true) => Some(true),
                 Some(false) => None,
+                // A sign-in page only accompanies the grant: what counts is the session it names.
+                None if whole.grant.join != Join::Issued => {
+                    let session = issued_session(whole.grant);
+                    let members = session.and_then(|id| sessions.get(&id)).into_iter().flatten();
+                    let called =
+                        |facts: &CredentialFacts| facts.access_key_id.is_some() && facts.events > 0;
+                    Some(members.map(|i| &credentials[*i].facts).any(called))
+                }
                 None => Some(false),
             };
             let session =

@@ -1,0 +1,59 @@
+//! Criterion benchmarks of the two parts that are ours: decoding records, linking sessions.
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use roletrail::decode::raw::RawRecord;
+use roletrail::decode::{Decoder, Item, Limits, RecordStream};
+use roletrail::generate::{self, WorldOptions};
+use roletrail::intake::{Options, Silent, seen::Seen};
+use roletrail::sessions::link;
+use roletrail::sources::discover;
+
+struct Nowhere;
+
+impl roletrail::intake::Sink for Nowhere {
+    fn write(&self, _: i32, _: Vec<arrow::array::RecordBatch>) -> roletrail::error::Result<()> {
+        Ok(())
+    }
+}
+
+fn parts(c: &mut Criterion) {
+    let dir = tempfile::tempdir().unwrap();
+    let options = WorldOptions { events: 20_000, accounts: 5, days: 1, seed: 1, losses: false };
+    generate::world(&options, dir.path()).unwrap();
+    let root = dir.path().join("AWSLogs").to_string_lossy().into_owned();
+    let files = discover(&[root]).unwrap().files;
+
+    let mut texts = Vec::new();
+    for file in &files {
+        let opened = roletrail::sources::open(&file.path, u64::MAX - 1).unwrap();
+        let mut stream = RecordStream::new(opened, Limits::default());
+        while let Some(Item::Record(_, _, _, text)) = stream.next() {
+            texts.push(text.to_owned());
+        }
+    }
+    let bytes = texts.iter().map(String::len).sum::<usize>() as u64;
+    let mut group = c.benchmark_group("decode");
+    group.throughput(Throughput::Bytes(bytes)).sample_size(20);
+    group.bench_function("records to events", |b| {
+        b.iter(|| {
+            let mut decoder = Decoder::default();
+            for text in &texts {
+                let record: RawRecord = serde_json::from_str(text).unwrap();
+                std::hint::black_box(decoder.event(&record).unwrap());
+            }
+        });
+    });
+    group.finish();
+
+    let facts =
+        roletrail::intake::run(&files, Seen::default(), &Options::default(), &Nowhere, &Silent)
+            .unwrap()
+            .facts;
+    let mut group = c.benchmark_group("link");
+    group.throughput(Throughput::Elements(facts.credentials.len() as u64)).sample_size(20);
+    group.bench_function("credentials to origins", |b| b.iter(|| link(&facts)));
+    group.finish();
+}
+
+criterion_group!(benches, parts);
+criterion_main!(benches);
