@@ -11,8 +11,12 @@ use arrow::array::{
 };
 use arrow::datatypes::DataType;
 use roletrail::events::columns::EVENTS;
+use roletrail::intake::{Options, Silent};
+use roletrail::output::{self, Format, Style};
+use roletrail::pipeline;
+use roletrail::sql::{Params, Source, Sql};
 use roletrail::store::columns::FILES;
-use roletrail::store::{TABLES, Transaction};
+use roletrail::store::{Store, TABLES, Transaction};
 use roletrail::table::build::{Cell, RowsBuilder};
 use roletrail::table::{Kind, list_item, resource_fields};
 use serde_json::Value;
@@ -146,4 +150,31 @@ async fn duckdb_and_polars_read_the_store() {
         assert_eq!(events["resources"], DAYS * (1 + 2) * ROWS_A_DAY / 4, "{reader}");
         assert_eq!(events["on_last_day"], ROWS_A_DAY, "{reader}");
     }
+}
+
+/// The answer itself, from a store that two ingests made: ours, DuckDB's and polars' are one.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_answer_is_the_same_in_duckdb_and_polars() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = dir.path().join("store");
+    for sources in ["sample-logs/two-hats", "sample-logs"] {
+        let (options, sources) = (Options::default(), [sources.to_owned()]);
+        pipeline::ingest(&store, &sources, &options, &Silent).await.unwrap();
+    }
+    let opened = Source::Store(Store::open(&store).await.unwrap());
+    let sql = Sql::open(opened, 256 << 20).await.unwrap();
+    let query = "SELECT event_id, origin_type, origin, depth FROM activity ORDER BY event_id";
+    let mut json = Vec::new();
+    let rows = sql.stream(query, Params::none()).await.unwrap();
+    output::write_stream(Format::Json, rows, &mut json, &Style::default()).await.unwrap();
+    let ours: Vec<Value> = serde_json::from_slice(&json).unwrap();
+    let columns = ["event_id", "origin_type", "origin", "depth"];
+    let ours: Vec<Value> =
+        ours.iter().map(|row| columns.map(|c| row[c].clone()).to_vec().into()).collect();
+    assert!(ours.len() > 200);
+
+    let theirs: Value =
+        serde_json::from_str(&support::python::run("read_activity.py", &[&store])).unwrap();
+    assert_eq!(theirs["duckdb"], Value::from(ours.clone()));
+    assert_eq!(theirs["polars"], Value::from(ours));
 }

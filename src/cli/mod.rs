@@ -5,7 +5,7 @@ mod exit;
 mod generate;
 mod ingest;
 mod query;
-mod schema;
+pub mod schema;
 mod source;
 mod ui;
 
