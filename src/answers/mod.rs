@@ -8,7 +8,7 @@
 pub mod activity;
 pub mod chain;
 mod filter;
-mod kinship;
+pub mod kinship;
 mod pattern;
 mod rows;
 pub mod session;
