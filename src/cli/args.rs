@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use clap_complete::Shell;
 
 use super::source::SourceArgs;
 use crate::output::Format;
@@ -32,8 +33,20 @@ pub enum Command {
     Ingest(Ingest),
     /// Answer SQL over the tables and views
     Query(Query),
+    /// List sessions
+    Sessions(Sessions),
+    /// Show one session: who, by which evidence, what it did, what it started
+    Session(Session),
+    /// Draw the tree from the origin to a session and down to all that came of it
+    Chain(Chain),
+    /// Show who did what, with origin and chain
+    Who(Who),
+    /// Show everything a session did, in order
+    Timeline(Timeline),
     /// Show tables and columns with their meaning
     Schema(Schema),
+    /// Print a script for shell completion
+    Completions(Completions),
     /// Write invented logs with the truth about every event
     #[command(hide = true)]
     GenerateLogs(GenerateLogs),
@@ -108,6 +121,173 @@ pub struct Schema {
     /// How the answer is written
     #[command(flatten)]
     pub output: OutputArgs,
+}
+
+/// `completions`
+#[derive(Debug, clap::Args)]
+pub struct Completions {
+    /// Which shell
+    pub shell: Shell,
+}
+
+/// A span of time.
+#[derive(Debug, Clone, clap::Args)]
+pub struct WindowArgs {
+    /// From this time on: RFC 3339, a date, or 24h, 7d
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Before this time
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+}
+
+/// `sessions`
+#[derive(Debug, clap::Args)]
+pub struct Sessions {
+    /// Role name or ARN; * stands for anything
+    #[arg(long, value_name = "ROLE")]
+    pub role: Option<String>,
+    /// Principal id, ARN or session name; * stands for anything
+    #[arg(long, value_name = "PRINCIPAL")]
+    pub principal: Option<String>,
+    /// Account the session acts in
+    #[arg(long, value_name = "ID")]
+    pub account: Option<String>,
+    /// Who is behind it: part of a name, or a pattern with *
+    #[arg(long, value_name = "ORIGIN")]
+    pub origin: Option<String>,
+    /// When it was at work
+    #[command(flatten)]
+    pub window: WindowArgs,
+    /// An address it called from; * stands for anything
+    #[arg(long, value_name = "ADDRESS")]
+    pub source_ip: Option<String>,
+    /// Only where nobody knows who is behind it
+    #[arg(long)]
+    pub unresolved: bool,
+    /// Leave out what AWS services started
+    #[arg(long)]
+    pub no_services: bool,
+    /// Where the tables come from
+    #[command(flatten)]
+    pub source: SourceArgs,
+    /// How the answer is written
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `who`
+#[derive(Debug, clap::Args)]
+pub struct Who {
+    /// iam:PutRolePolicy, s3:Delete*, *:Put*, or a call's name alone
+    #[arg(long, value_name = "ACTION")]
+    pub action: Option<String>,
+    /// ARN or name of what was touched; * stands for anything
+    #[arg(long, value_name = "RESOURCE")]
+    pub resource: Option<String>,
+    /// Role name or ARN of the caller; * stands for anything
+    #[arg(long, value_name = "ROLE")]
+    pub role: Option<String>,
+    /// Who is behind it: part of a name, or a pattern with *
+    #[arg(long, value_name = "ORIGIN")]
+    pub origin: Option<String>,
+    /// Account whose log holds the call
+    #[arg(long, value_name = "ID")]
+    pub account: Option<String>,
+    /// Address the call came from; * stands for anything
+    #[arg(long, value_name = "ADDRESS")]
+    pub source_ip: Option<String>,
+    /// Access key of the call
+    #[arg(long, value_name = "KEY")]
+    pub access_key: Option<String>,
+    /// When
+    #[command(flatten)]
+    pub window: WindowArgs,
+    /// Only calls that failed
+    #[arg(long, conflicts_with = "no_errors")]
+    pub errors: bool,
+    /// Only calls that succeeded
+    #[arg(long)]
+    pub no_errors: bool,
+    /// Only calls that change something
+    #[arg(long)]
+    pub writes: bool,
+    /// Leave out the calls of AWS services
+    #[arg(long)]
+    pub no_services: bool,
+    /// Where the tables come from
+    #[command(flatten)]
+    pub source: SourceArgs,
+    /// How the answer is written
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `timeline`
+#[derive(Debug, clap::Args)]
+pub struct Timeline {
+    /// Session id or its beginning, access key, event id, or session name
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// With all that came of it
+    #[arg(long)]
+    pub tree: bool,
+    /// Where the tables come from
+    #[command(flatten)]
+    pub source: SourceArgs,
+    /// How the answer is written
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `session`
+#[derive(Debug, clap::Args)]
+pub struct Session {
+    /// Session id or its beginning, access key, event id, or session name
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// Where the tables come from
+    #[command(flatten)]
+    pub source: SourceArgs,
+    /// How the answer is written
+    #[command(flatten)]
+    pub output: PageArgs,
+}
+
+/// `chain`
+#[derive(Debug, clap::Args)]
+pub struct Chain {
+    /// Session id or its beginning, access key, event id, role ARN, or a name
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// Show session ids in the drawing
+    #[arg(long)]
+    pub ids: bool,
+    /// Where the tables come from
+    #[command(flatten)]
+    pub source: SourceArgs,
+    /// How the answer is written
+    #[command(flatten)]
+    pub output: PageArgs,
+}
+
+/// Options for answers that are a page of text, unless a format is asked for.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Output")]
+pub struct PageArgs {
+    /// Write this instead of the page: one JSON object, or rows
+    #[arg(long, value_enum)]
+    pub format: Option<Format>,
+    /// Write the answer to a file
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+impl PageArgs {
+    /// The same for rows in `format`.
+    pub fn rows(&self, format: Format) -> OutputArgs {
+        OutputArgs { format, output: self.output.clone(), limit: None }
+    }
 }
 
 /// `generate-logs`

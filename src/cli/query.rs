@@ -1,9 +1,9 @@
 //! `query`: SQL from the argument, a file, or the saved queries.
 
-use std::fs::File;
 use std::path::Path;
 
 use super::args::{OutputArgs, Query};
+use super::destination;
 use super::exit::Outcome;
 use super::source;
 use super::ui::Ui;
@@ -54,26 +54,7 @@ pub async fn write_stream(
     ui: &Ui,
 ) -> Result<()> {
     let style = ui.style(args.limit, args.output.is_some());
-    match &args.output {
-        Some(path) => {
-            let mut file = File::create(path).map_err(Error::io(path))?;
-            output::write_stream(args.format, rows, &mut file, &style).await?;
-        }
-        None => {
-            refuse_binary_on_terminal(args, ui)?;
-            let mut out = std::io::stdout();
-            output::write_stream(args.format, rows, &mut out, &style).await?;
-        }
-    }
-    Ok(())
-}
-
-fn refuse_binary_on_terminal(args: &OutputArgs, ui: &Ui) -> Result<()> {
-    if args.format.is_binary() && ui.stdout_is_terminal() {
-        return Err(Error::usage_hint(
-            "this format is not for a terminal",
-            "write it to a file with -o FILE",
-        ));
-    }
+    let mut out = destination::open(Some(args.format), args.output.as_deref(), ui)?;
+    output::write_stream(args.format, rows, &mut *out, &style).await?;
     Ok(())
 }

@@ -48,6 +48,11 @@ impl Ui {
         console_width().filter(|_| self.stdout_terminal).unwrap_or(100)
     }
 
+    /// Columns for tables on stderr; `None` when stderr is no terminal.
+    pub fn error_width(&self) -> Option<usize> {
+        console_width().filter(|_| self.stderr_terminal)
+    }
+
     /// Writes text to stdout. It must be neutralised already.
     ///
     /// # Errors

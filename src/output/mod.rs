@@ -17,6 +17,8 @@ mod parquet;
 pub mod safe;
 mod table;
 
+pub use table::cut;
+
 #[cfg(test)]
 mod tests;
 

@@ -160,7 +160,7 @@ impl Sink for Table<'_> {
 }
 
 /// `text` in at most `width` columns of the terminal; what is cut off is marked by `…`.
-fn cut(text: &str, width: usize) -> String {
+pub fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
     }

@@ -1,0 +1,172 @@
+//! Who did what: the view **activity**, filtered.
+
+use datafusion::execution::SendableRecordBatchStream;
+
+use super::filter::{Filter, Window};
+use super::pattern::{has_wildcard, like, like_anywhere};
+use crate::error::Result;
+use crate::sql::Sql;
+
+/// IAM's service prefix and the event source's, where they differ. Source: Service Authorization
+/// Reference, beside the CloudTrail documentation of each service.
+const OTHER_PREFIX: &[(&str, &str)] = &[
+    ("application-autoscaling", "autoscaling"),
+    ("cloudwatch", "monitoring"),
+    ("efs", "elasticfilesystem"),
+    ("ses", "email"),
+    ("tag", "tagging"),
+];
+
+/// Which calls are wanted; everything that is given must hold.
+#[derive(Debug, Clone, Default)]
+pub struct ActivityFilter {
+    /// `iam:PutRolePolicy`, `s3:Delete*`, or a call's name alone.
+    pub action: Option<String>,
+    /// ARN or name of what was touched, with wildcards.
+    pub resource: Option<String>,
+    /// Role name or ARN of the calling session, with wildcards.
+    pub role: Option<String>,
+    /// Part of the origin, or a pattern.
+    pub origin: Option<String>,
+    /// Account whose log holds the call.
+    pub account: Option<String>,
+    /// Address it came from, with wildcards.
+    pub source_ip: Option<String>,
+    /// Access key that signed it.
+    pub access_key: Option<String>,
+    /// When.
+    pub window: Window,
+    /// Only calls that failed (`true`), only calls that succeeded (`false`).
+    pub errors: Option<bool>,
+    /// Only calls that change something.
+    pub writes: bool,
+    /// Without the calls of AWS services.
+    pub no_services: bool,
+}
+
+/// What is read of each call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Columns {
+    /// All columns of the view.
+    All,
+    /// What a line for people needs, with `resource_arn`: the first resource's.
+    ForPeople,
+}
+
+impl Columns {
+    fn list(self) -> &'static str {
+        match self {
+            Columns::All => "*",
+            Columns::ForPeople => {
+                "event_time, origin_type, origin, origin_account_id, origin_detail, chain,
+                 chain_strength, event_source, event_name, source_ip_address, error_code,
+                 resources[1]['arn'] AS resource_arn, request_parameters, event_id"
+            }
+        }
+    }
+}
+
+/// Streams the calls by time.
+///
+/// # Errors
+/// The engine's.
+pub async fn list(
+    sql: &Sql,
+    wanted: &ActivityFilter,
+    columns: Columns,
+    limit: Option<usize>,
+) -> Result<SendableRecordBatchStream> {
+    let mut filter = Filter::default();
+    if let Some(action) = &wanted.action {
+        by_action(&mut filter, action);
+    }
+    if let Some(resource) = &wanted.resource {
+        by_resource(&mut filter, resource);
+    }
+    filter.fits(&["role_name", "role_arn"], wanted.role.as_deref());
+    filter.contains(&["origin"], wanted.origin.as_deref());
+    filter.fits(&["recipient_account_id"], wanted.account.as_deref());
+    filter.fits(&["source_ip_address"], wanted.source_ip.as_deref());
+    filter.fits(&["access_key_id"], wanted.access_key.as_deref());
+    filter.events_in(wanted.window, "activity");
+    match wanted.errors {
+        Some(true) => filter.add("error_code IS NOT NULL"),
+        Some(false) => filter.add("error_code IS NULL"),
+        None => {}
+    }
+    if wanted.writes {
+        filter.add("read_only = false");
+    }
+    if wanted.no_services {
+        filter.add("origin_type IS DISTINCT FROM 'AWSService'");
+    }
+    let (clause, params) = filter.finish();
+    let columns = columns.list();
+    let statement =
+        format!("SELECT {columns} FROM activity {clause} ORDER BY event_time, event_id");
+    let mut frame = sql.plan(&statement, params).await?;
+    if limit.is_some() {
+        frame = frame.limit(0, limit)?;
+    }
+    Ok(frame.execute_stream().await?)
+}
+
+/// IAM's actions know no case, and some services put the API's version behind the call's name
+/// (`UpdateFunctionCode20150331v2`).
+fn by_action(filter: &mut Filter, action: &str) {
+    let (service, call) = match action.split_once(':') {
+        Some((service, call)) => (Some(service), call),
+        None => (None, action),
+    };
+    let name = filter.bind(&like(call));
+    if has_wildcard(call) {
+        filter.add(format!("event_name ILIKE {name}"));
+    } else {
+        let versioned = filter.bind(&format!("{}20%", like(call)));
+        filter.add(format!("event_name ILIKE {name} OR event_name ILIKE {versioned}"));
+    }
+    if let Some(service) = service.filter(|service| *service != "*") {
+        let prefix = service.to_ascii_lowercase();
+        let prefix = prefix.strip_suffix(".amazonaws.com").unwrap_or(&prefix);
+        let source = filter.bind(&format!("{}.%", like(prefix)));
+        let mut condition = format!("event_source LIKE {source}");
+        if let Some((_, other)) = OTHER_PREFIX.iter().find(|(iam, _)| *iam == prefix) {
+            let source = filter.bind(&format!("{other}.%"));
+            condition.push_str(&format!(" OR event_source LIKE {source}"));
+        }
+        filter.add(condition);
+    }
+}
+
+/// Many services record no resources, so what was asked for counts too.
+fn by_resource(filter: &mut Filter, resource: &str) {
+    let arn = if resource.starts_with("arn:") { like(resource) } else { like_anywhere(resource) };
+    let arn = filter.bind(&arn);
+    let text = filter.bind(&format!("%{}%", like(resource)));
+    filter.add(format!(
+        "request_parameters LIKE {text} OR event_id IN (
+           SELECT event_id FROM (SELECT event_id, unnest(resources) AS resource FROM events)
+           WHERE resource['arn'] LIKE {arn})"
+    ));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn actions_become_conditions() {
+        let clause = |action: &str| {
+            let mut filter = Filter::default();
+            by_action(&mut filter, action);
+            filter.finish().0
+        };
+        assert_eq!(
+            clause("s3:Delete*"),
+            "WHERE (event_name ILIKE $p0) AND (event_source LIKE $p1)"
+        );
+        assert_eq!(clause("*:Put*"), "WHERE (event_name ILIKE $p0)");
+        assert_eq!(clause("PutRolePolicy"), "WHERE (event_name ILIKE $p0 OR event_name ILIKE $p1)");
+        assert!(clause("cloudwatch:PutMetricAlarm").ends_with("OR event_source LIKE $p3)"));
+    }
+}

@@ -1,0 +1,254 @@
+//! Trees of sessions: from an origin down to everything that came of the sessions asked for.
+//!
+//! A session may have several parents, when its credentials were issued by several calls; it then
+//! stands in every tree that it belongs to, and what came of it is shown once.
+
+use std::collections::{HashMap, HashSet};
+
+use super::kinship::{Hop, Kinship};
+use super::sessions::{self, Session};
+use crate::error::Result;
+use crate::sql::Sql;
+
+/// Most sessions in an answer.
+pub const MOST_SESSIONS: usize = 20_000;
+
+/// The answer for one or more sessions.
+#[derive(Debug, Default)]
+pub struct Chain {
+    /// One tree an origin, by the time of its first session.
+    pub trees: Vec<Tree>,
+    /// Whether the answer was cut at [`MOST_SESSIONS`].
+    pub cut: bool,
+}
+
+/// An origin and what came of it.
+#[derive(Debug)]
+pub struct Tree {
+    /// A session that tells of the origin: the origin's own, or the first one below it.
+    pub origin: Session,
+    /// The origin's own long-term calls, where they are in the tree.
+    pub own: Option<Session>,
+    /// Whether those were asked for.
+    pub own_asked: bool,
+    /// Sessions, every one after its parent.
+    pub nodes: Vec<Node>,
+    /// The sessions right under the origin, as indices.
+    pub tops: Vec<usize>,
+}
+
+/// A session in a tree.
+#[derive(Debug)]
+pub struct Node {
+    /// The session.
+    pub session: Session,
+    /// How it was obtained from the one above it.
+    pub hop: Hop,
+    /// The session above it; none right under the origin.
+    pub parent: Option<usize>,
+    /// Sessions below it, by time.
+    pub children: Vec<usize>,
+    /// 1 right under the origin.
+    pub level: usize,
+    /// Whether it was asked for.
+    pub asked: bool,
+    /// Whether it stands further up already, with everything below it.
+    pub seen_above: bool,
+    /// Whether other credentials of it came from elsewhere.
+    pub shared: bool,
+}
+
+/// What makes two top sessions belong to one origin.
+type OriginKey = (Option<String>, Option<String>, Option<String>, Option<String>);
+
+/// The trees for these sessions.
+///
+/// # Errors
+/// The engine's.
+pub async fn chain(sql: &Sql, asked: &[String]) -> Result<Chain> {
+    let kinship = Kinship::load(sql).await?;
+    let (mut wanted, up_cut) = kinship.ancestors(asked, MOST_SESSIONS);
+    let (down, down_cut) = kinship.descendants(asked, MOST_SESSIONS);
+    let known: HashSet<String> = wanted.iter().cloned().collect();
+    wanted.extend(down.into_iter().filter(|id| !known.contains(id)));
+    let sessions = sessions::load(sql, wanted.iter().map(String::as_str)).await?;
+    let asked = asked.iter().map(String::as_str).collect();
+    Ok(Chain { trees: grow(sessions, &kinship, &asked), cut: up_cut || down_cut })
+}
+
+/// Puts sessions, ordered by time, into trees.
+pub fn grow(sessions: Vec<Session>, kinship: &Kinship, asked: &HashSet<&str>) -> Vec<Tree> {
+    let grower = Grower {
+        at: sessions.iter().enumerate().map(|(i, s)| (s.session_id.as_str(), i)).collect(),
+        sessions: &sessions,
+        kinship,
+        asked,
+    };
+    let mut trees: Vec<Tree> = Vec::new();
+    let mut by_origin: HashMap<OriginKey, usize> = HashMap::new();
+    let mut placed = HashSet::new();
+    let tops = (0..sessions.len()).filter(|i| grower.is_top(*i));
+    let mut starts: Vec<usize> = tops.collect();
+    loop {
+        for top in std::mem::take(&mut starts) {
+            let at = *by_origin.entry(origin_key(&sessions[top])).or_insert_with(|| {
+                trees.push(Tree {
+                    origin: sessions[top].clone(),
+                    own: None,
+                    own_asked: false,
+                    nodes: Vec::new(),
+                    tops: Vec::new(),
+                });
+                trees.len() - 1
+            });
+            grower.plant(&mut trees[at], top, &mut placed);
+        }
+        // What is left hangs on nothing but itself: a circle.
+        match (0..sessions.len()).find(|i| !placed.contains(i)) {
+            Some(left) => starts.push(left),
+            None => return trees,
+        }
+    }
+}
+
+/// Unknown origins are never taken for one another.
+fn origin_key(session: &Session) -> OriginKey {
+    let kind = session.origin_type.clone();
+    match kind.as_deref() {
+        Some("Unknown") | None => (kind, Some(session.session_id.clone()), None, None),
+        Some("AWSService") => (kind, session.origin.clone(), None, session.origin_detail.clone()),
+        _ => (kind, session.origin.clone(), session.origin_account_id.clone(), None),
+    }
+}
+
+struct Grower<'s> {
+    sessions: &'s [Session],
+    at: HashMap<&'s str, usize>,
+    kinship: &'s Kinship,
+    asked: &'s HashSet<&'s str>,
+}
+
+impl Grower<'_> {
+    fn is_top(&self, i: usize) -> bool {
+        let id = &self.sessions[i].session_id;
+        !self.kinship.parents(id).any(|(parent, _)| self.at.contains_key(parent))
+    }
+
+    /// Adds a top session and everything below it.
+    fn plant(&self, tree: &mut Tree, top: usize, placed: &mut HashSet<usize>) {
+        let session = &self.sessions[top];
+        let mut waiting: Vec<(usize, Option<usize>, usize)> = Vec::new();
+        if session.is_long_term() {
+            tree.own_asked = self.asked.contains(session.session_id.as_str());
+            tree.own = Some(session.clone());
+            tree.origin = session.clone();
+            placed.insert(top);
+            waiting.extend(self.below(top).into_iter().rev().map(|child| (child, None, top)));
+        } else {
+            waiting.push((top, None, top));
+        }
+        while let Some((i, above, from)) = waiting.pop() {
+            let at = tree.nodes.len();
+            let seen_above = !placed.insert(i);
+            let level = above.map_or(1, |above| tree.nodes[above].level + 1);
+            tree.nodes.push(self.node(i, from, above, level, seen_above));
+            match above {
+                Some(above) => tree.nodes[above].children.push(at),
+                None => tree.tops.push(at),
+            }
+            if !seen_above {
+                let below = self.below(i).into_iter().rev();
+                waiting.extend(below.map(|child| (child, Some(at), i)));
+            }
+        }
+    }
+
+    fn node(
+        &self,
+        i: usize,
+        from: usize,
+        parent: Option<usize>,
+        level: usize,
+        seen_above: bool,
+    ) -> Node {
+        let session = &self.sessions[i];
+        let above = &self.sessions[from].session_id;
+        let mut parents = self.kinship.parents(&session.session_id);
+        let hop = parents.find(|(id, _)| *id == above).map(|(_, hop)| hop.clone());
+        let own = || Hop {
+            rule: session.link_rule.clone().unwrap_or_default(),
+            strength: session.link_strength.clone().unwrap_or_default(),
+            candidates: session.candidates,
+        };
+        Node {
+            hop: hop.unwrap_or_else(own),
+            parent,
+            children: Vec::new(),
+            level,
+            asked: self.asked.contains(session.session_id.as_str()),
+            seen_above,
+            shared: session.unresolved_reason.as_deref() == Some("credentials_disagree"),
+            session: session.clone(),
+        }
+    }
+
+    /// The sessions below one, by time.
+    fn below(&self, i: usize) -> Vec<usize> {
+        let children = self.kinship.children(&self.sessions[i].session_id);
+        let mut children: Vec<usize> =
+            children.filter_map(|child| self.at.get(child).copied()).collect();
+        children.sort_unstable();
+        children
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session(id: &str, origin: Option<&str>, started_at: Option<i64>) -> Session {
+        Session {
+            session_id: id.to_owned(),
+            started_at,
+            depth: origin.map(|_| i64::from(started_at.is_some())),
+            origin_type: Some(if origin.is_some() { "IAMUser" } else { "Unknown" }.to_owned()),
+            origin: origin.map(str::to_owned),
+            ..Session::default()
+        }
+    }
+
+    fn shape(tree: &Tree) -> Vec<(usize, &str, bool)> {
+        tree.nodes.iter().map(|n| (n.level, n.session.session_id.as_str(), n.seen_above)).collect()
+    }
+
+    #[test]
+    fn a_session_of_two_parents_stands_in_both_trees_and_its_children_once() {
+        let mut kin = Kinship::default();
+        for (child, parent) in [("both", "anna"), ("both", "liam"), ("leaf", "both")] {
+            kin.add(child, parent, Hop::default());
+        }
+        let sessions = vec![
+            session("anna", Some("anna"), None),
+            session("liam", Some("liam"), None),
+            session("both", None, Some(1)),
+            session("leaf", None, Some(2)),
+        ];
+        let trees = grow(sessions, &kin, &HashSet::from(["both"]));
+        assert_eq!(trees.len(), 2);
+        assert_eq!(shape(&trees[0]), [(1, "both", false), (2, "leaf", false)]);
+        assert_eq!(shape(&trees[1]), [(1, "both", true)]);
+        assert!(trees[1].nodes[0].asked && trees[1].own.is_some());
+    }
+
+    #[test]
+    fn circles_are_drawn_and_unknown_origins_stay_apart() {
+        let mut kin = Kinship::default();
+        kin.add("a", "b", Hop::default());
+        kin.add("b", "a", Hop::default());
+        let sessions = ["a", "b", "c"].map(|id| session(id, None, Some(1))).to_vec();
+        let trees = grow(sessions, &kin, &HashSet::new());
+        assert_eq!(trees.len(), 2);
+        assert_eq!(shape(&trees[0]), [(1, "c", false)]);
+        assert_eq!(shape(&trees[1]), [(1, "a", false), (2, "b", false), (3, "a", true)]);
+    }
+}

@@ -1,0 +1,247 @@
+//! The command line as its users see it: stdout, stderr and exit code of every command over the
+//! sample stories, in a sealed environment.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A folder that does not outlive its test.
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new() -> Place {
+        Place(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// Runs the program on a store in this place.
+    fn run(&self, args: &[&str]) -> String {
+        let store = self.path("store");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_roletrail"));
+        command.env_clear().env("NO_COLOR", "1").env("COLUMNS", "100");
+        command.env("ROLETRAIL_STORE", &store).current_dir(env!("CARGO_MANIFEST_DIR"));
+        let output = command.args(args).output().unwrap();
+        let shown = args.join(" ");
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        // How long it took differs from run to run.
+        let errors = text(&output.stderr);
+        let errors: Vec<&str> = errors.lines().filter(|l| !l.contains("records/s")).collect();
+        let whole = format!(
+            "$ roletrail {shown}\n{}--- stderr\n{}\n--- exit {}\n",
+            text(&output.stdout),
+            errors.join("\n"),
+            output.status.code().unwrap()
+        );
+        whole.replace(&*self.0.path().to_string_lossy(), "[TEMP]")
+    }
+
+    fn all(&self, runs: &[&str]) -> String {
+        let split = |run: &&str| self.run(&run.split(' ').collect::<Vec<_>>());
+        runs.iter().map(split).collect::<Vec<_>>().join("\n")
+    }
+}
+
+fn over(story: &str, runs: &[&str]) -> String {
+    let place = Place::new();
+    let logs = format!("sample-logs/{story}");
+    let run = |run: &&str| {
+        let mut args: Vec<&str> = run.split(' ').collect();
+        args.extend(["--logs", &logs]);
+        place.run(&args)
+    };
+    runs.iter().map(run).collect::<Vec<_>>().join("\n")
+}
+
+/// The first log file below a folder.
+fn a_log(folder: &Path) -> PathBuf {
+    let mut entries: Vec<PathBuf> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    entries.sort();
+    let first = entries.into_iter().find(|path| path.is_dir() || path.ends_with(".gz"));
+    match first {
+        Some(folder) if folder.is_dir() => a_log(&folder),
+        _ => fs::read_dir(folder).unwrap().next().unwrap().unwrap().path(),
+    }
+}
+
+#[test]
+fn two_hats() {
+    insta::assert_snapshot!(over(
+        "two-hats",
+        &[
+            "chain incident-4711",
+            "chain 247424d3-6b19-414b-b9f9-f76e7ec6c2e3 --ids",
+            "chain arn:aws:iam::222222222222:role/SecurityBreakGlassRole --format csv",
+            "chain ASIAEXAMPLEE25KJECIO --format json",
+            "session incident-4711",
+            "session s-pe9hc9 --format json",
+            "who --action iam:PutRolePolicy",
+            "who --resource PaymentsRole --format csv",
+            "who --action s3:* --writes",
+            "sessions",
+            "sessions --role Security* --origin anna --format ndjson",
+            "timeline incident-4711",
+            "timeline SecurityAnalystRole --tree",
+        ]
+    ));
+}
+
+#[test]
+fn consoles_tokens_and_root() {
+    insta::assert_snapshot!(
+        "console",
+        over("console-switch-role", &["chain grace", "session s-2rnncj", "sessions",])
+    );
+    insta::assert_snapshot!(
+        "tokens",
+        over("session-tokens", &["chain kira", "chain RootTasks", "session partner-upload",])
+    );
+}
+
+#[test]
+fn what_is_not_known() {
+    insta::assert_snapshot!(
+        "missing_grant",
+        over(
+            "missing-grant",
+            &[
+                "chain Deployer",
+                "session DatabaseAdmin",
+                "session s-x399vs",
+                "sessions --unresolved",
+                "who --account 222222222222",
+            ]
+        )
+    );
+    insta::assert_snapshot!(
+        "two_in_one_second",
+        over(
+            "two-in-one-second",
+            &["chain nightly", "chain anna", "session nightly", "who --role BackupOperator",]
+        )
+    );
+}
+
+#[test]
+fn services_and_strangers() {
+    insta::assert_snapshot!(
+        "services",
+        over(
+            "service-linked-role",
+            &["sessions", "chain AWSServiceRoleForRDS", "who --no-services",]
+        )
+    );
+    insta::assert_snapshot!(
+        "vendor",
+        over("vendor-account", &["chain VendorAuditRole", "session collector-1"])
+    );
+    insta::assert_snapshot!(
+        "stolen",
+        over(
+            "stolen-instance-credentials",
+            &["who --source-ip 203.0.113.66", "sessions --source-ip 203.0.113.*",]
+        )
+    );
+    insta::assert_snapshot!(
+        "github",
+        over("github-oidc", &["chain deploy-381", "who --action lambda:UpdateFunctionCode"])
+    );
+    insta::assert_snapshot!(
+        "people",
+        over("saml-and-identity-center", &["sessions", "chain DirectoryAdmin"])
+    );
+    insta::assert_snapshot!(
+        "denied",
+        over("denied-attempts", &["who --action sts:AssumeRole --errors"])
+    );
+    insta::assert_snapshot!(
+        "three_accounts",
+        over("three-accounts", &["chain release-77", "session audit-77"])
+    );
+}
+
+#[test]
+fn ids_that_do_not_fit() {
+    insta::assert_snapshot!(over(
+        "missing-grant",
+        &[
+            "session maintenance",
+            "session s-zzzz",
+            "session s-x3",
+            "session s-x399zz",
+            "session Deploier",
+            "chain ASIAEXAMPLENOBODY0000",
+            "timeline 00000000-0000-0000-0000-000000000000",
+            "chain arn:aws:iam::111111111111:role/Deployr",
+            "who --since yesterday",
+            "who --since 2024-05-02 --until 2024-05-01",
+            "who --errors --no-errors",
+            "sessions --role No*",
+            "who --action nothing:Here",
+        ]
+    ));
+}
+
+#[test]
+fn a_store() {
+    let place = Place::new();
+    insta::assert_snapshot!(place.all(&[
+        "sessions",
+        "ingest sample-logs/two-hats",
+        "ingest sample-logs/two-hats",
+        "ingest sample-logs/three-accounts",
+        "chain incident-4711",
+        "chain ben",
+        "session audit-77",
+        "who --action *:Put* --no-errors",
+        "who --resource arn:aws:s3:::archive-prod-*",
+        "who --since 2024-05-01T09:14:00Z --until 2024-05-01T09:16:00Z --format csv",
+        "sessions --since 2024-05-01T09:10:00Z --until 2024-05-01T09:13:00Z",
+        "sessions --source-ip 198.51.100.23",
+        "timeline release-77 --tree",
+        "query --name session-origin",
+        "query --name nothing",
+    ]));
+}
+
+#[test]
+fn what_cannot_be_read() {
+    let place = Place::new();
+    fs::create_dir(place.path("empty")).unwrap();
+    let whole = fs::read(a_log(Path::new("sample-logs/two-hats/AWSLogs"))).unwrap();
+    fs::write(place.path("cut.json.gz"), &whole[..whole.len() / 2]).unwrap();
+    let (empty, cut) = (place.path("empty"), place.path("cut.json.gz"));
+    let (empty, cut) = (empty.to_str().unwrap(), cut.to_str().unwrap());
+    insta::assert_snapshot!(
+        [
+            place.run(&["who", "--logs", empty]),
+            place.run(&["ingest", empty]),
+            place.run(&["ingest", "--strict", cut, "sample-logs/two-hats"]),
+        ]
+        .join("\n")
+    );
+}
+
+#[test]
+fn help_and_schema() {
+    let place = Place::new();
+    insta::assert_snapshot!(place.all(&[
+        "--help",
+        "who --help",
+        "sessions --help",
+        "session --help",
+        "chain --help",
+        "timeline --help",
+        "completions --help",
+        "query --help",
+        "ingest --help",
+        "schema",
+        "schema links",
+        "schema nothing",
+        "who --nothing",
+    ]));
+    assert!(place.run(&["completions", "bash"]).contains("_roletrail()"));
+}
