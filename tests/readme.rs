@@ -53,10 +53,17 @@ fn with_fresh_output(readme: &str, dir: &Path) -> (String, usize) {
 fn reference() -> String {
     let mut text = String::new();
     for table in schema::tables() {
-        text.push_str(&format!("\n### {}\n\n{}\n\n| column | type | meaning |\n|---|---|---|\n", table.name, table.doc));
+        text.push_str(&format!(
+            "\n### {}\n\n{}\n\n| column | type | meaning |\n|---|---|---|\n",
+            table.name, table.doc
+        ));
         for column in table.columns {
             let doc = column.doc.replace('|', "\\|");
-            text.push_str(&format!("| `{}` | {} | {doc} |\n", column.name, column.kind.sql_name().replace('<', "&lt;")));
+            text.push_str(&format!(
+                "| `{}` | {} | {doc} |\n",
+                column.name,
+                column.kind.sql_name().replace('<', "&lt;")
+            ));
         }
     }
     text

@@ -18,6 +18,7 @@ pub struct Args {
         global = true,
         value_name = "DIR",
         env = "ROLETRAIL_STORE",
+        hide_env_values = true,
         default_value = "./roletrail-store"
     )]
     pub store: PathBuf,

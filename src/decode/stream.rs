@@ -25,6 +25,7 @@ impl Default for Limits {
 
 /// What a stream yields.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant)] // one at a time, never stored
 pub enum Item<'b> {
     /// A record: its number from 1, the offset of its first byte, its members, its text.
     Record(u64, u64, RawRecord<'b>, &'b str),
@@ -106,14 +107,14 @@ impl<R: Read> RecordStream<R> {
         if self.state == State::Start {
             match self.open_list() {
                 Ok(()) => {}
-                Err(item) => return self.finish_with(item),
+                Err(stop) => return self.finish_with(stop.into()),
             }
         }
         if self.state == State::InRecords {
             match self.seek_record() {
                 Sought::Record => return Some(self.record()),
                 Sought::End => self.state = State::AfterRecords,
-                Sought::Broken(reason) => return self.finish_with(reason),
+                Sought::Broken(reject) => return self.finish_with(Item::Bad(reject)),
             }
         }
         if self.state == State::AfterRecords {
@@ -191,17 +192,19 @@ impl<R: Read> RecordStream<R> {
     // --- the container ------------------------------------------------------------------------
 
     /// Goes to the first element of `Records`.
-    fn open_list(&mut self) -> Result<(), Item<'static>> {
+    fn open_list(&mut self) -> Result<(), Stop> {
         self.refill();
         if self.rest().starts_with(b"\xef\xbb\xbf") {
             self.advance(3);
         }
         match self.peek() {
             Some(b'{') => self.advance(1),
-            Some(_) => return Err(self.reject("not JSON: does not begin with {".to_owned())),
+            Some(_) => {
+                return Err(self.reject("not JSON: does not begin with {".to_owned()).into());
+            }
             None => {
                 let error = self.stream_error().unwrap_or_else(|| "empty file".to_owned());
-                return Err(self.reject(error));
+                return Err(self.reject(error).into());
             }
         }
         let mut seen = Seen::default();
@@ -213,12 +216,14 @@ impl<R: Read> RecordStream<R> {
                     continue;
                 }
                 Some(b'}') => return Err(self.no_records(seen)),
-                Some(_) => return Err(self.reject("not JSON: member name expected".to_owned())),
-                None => return Err(self.reject(self.early_end())),
+                Some(_) => {
+                    return Err(self.reject("not JSON: member name expected".to_owned()).into());
+                }
+                None => return Err(self.reject(self.early_end()).into()),
             }
             let name: String = self.small_value()?;
             if self.peek() != Some(b':') {
-                return Err(self.reject("not JSON: colon expected".to_owned()));
+                return Err(self.reject("not JSON: colon expected".to_owned()).into());
             }
             self.advance(1);
             let next = self.peek();
@@ -233,7 +238,7 @@ impl<R: Read> RecordStream<R> {
     }
 
     /// Parses one value that is not a record: a member name, or a member beside `Records`.
-    fn small_value<T: serde::de::DeserializeOwned>(&mut self) -> Result<T, Item<'static>> {
+    fn small_value<T: serde::de::DeserializeOwned>(&mut self) -> Result<T, Stop> {
         loop {
             let mut values = serde_json::Deserializer::from_slice(self.rest()).into_iter::<T>();
             let parsed = values.next();
@@ -246,28 +251,30 @@ impl<R: Read> RecordStream<R> {
                     return Ok(value);
                 }
                 Some(Err(e)) if !e.is_eof() => {
-                    return Err(self.reject(format!("not JSON: {}", message_of(&e))));
+                    return Err(self.reject(format!("not JSON: {}", message_of(&e))).into());
                 }
                 Some(Ok(_)) | Some(Err(_)) | None => {}
             }
             if self.rest().len() > self.limits.record_bytes {
                 let limit = self.limits.record_bytes;
-                return Err(self.reject(format!("a value beside Records exceeds {limit} bytes")));
+                return Err(self
+                    .reject(format!("a value beside Records exceeds {limit} bytes"))
+                    .into());
             }
             if !self.refill() {
-                return Err(self.reject(self.early_end()));
+                return Err(self.reject(self.early_end()).into());
             }
         }
     }
 
-    fn no_records(&self, seen: Seen) -> Item<'static> {
+    fn no_records(&self, seen: Seen) -> Stop {
         if seen.digest {
-            return Item::NotALog("digest file");
+            return Stop::NotALog("digest file");
         }
         if seen.signature {
-            return Item::NotALog("signature file");
+            return Stop::NotALog("signature file");
         }
-        self.reject("not a CloudTrail log file: no Records in it".to_owned())
+        self.reject("not a CloudTrail log file: no Records in it".to_owned()).into()
     }
 
     /// Goes to the next element of the list.
@@ -308,9 +315,9 @@ impl<R: Read> RecordStream<R> {
                         return self.bad_tail("unexpected text after Records");
                     }
                     self.advance(1);
-                    if let Err(item) = self.small_value::<serde::de::IgnoredAny>() {
+                    if let Err(stop) = self.small_value::<serde::de::IgnoredAny>() {
                         self.number += 1;
-                        return Some(item);
+                        return Some(stop.into());
                     }
                 }
                 Some(_) => return self.bad_tail("trailing junk after the end of the document"),
@@ -425,7 +432,7 @@ impl<R: Read> RecordStream<R> {
                 break;
             }
         }
-        Some(reject)
+        Some(Item::Bad(reject))
     }
 
     // --- what to say ------------------------------------------------------------------------------
@@ -446,11 +453,11 @@ impl<R: Read> RecordStream<R> {
     }
 
     /// A reject at the position, with what is left in the window as its content.
-    fn reject(&self, reason: String) -> Item<'static> {
+    fn reject(&self, reason: String) -> Reject {
         let shown = &self.rest()[..self.rest().len().min(4096)];
         let text = String::from_utf8_lossy(shown);
         let number = self.number.max(1);
-        Item::Bad(reject_of(number, self.offset(), reason, &text, self.limits.reject_bytes))
+        reject_of(number, self.offset(), reason, &text, self.limits.reject_bytes)
     }
 }
 
@@ -532,7 +539,28 @@ pub fn reject_record(number: u64, offset: u64, reason: String, text: &str, cap: 
 enum Sought {
     Record,
     End,
-    Broken(Item<'static>),
+    Broken(Reject),
+}
+
+/// Why there is nothing to read in a stream.
+enum Stop {
+    Bad(Reject),
+    NotALog(&'static str),
+}
+
+impl From<Reject> for Stop {
+    fn from(reject: Reject) -> Stop {
+        Stop::Bad(reject)
+    }
+}
+
+impl From<Stop> for Item<'static> {
+    fn from(stop: Stop) -> Item<'static> {
+        match stop {
+            Stop::Bad(reject) => Item::Bad(reject),
+            Stop::NotALog(what) => Item::NotALog(what),
+        }
+    }
 }
 
 /// Tell-tale members of documents that are no logs.

@@ -108,6 +108,21 @@ impl<'l> Session<'l> {
         Some(Session { credentials, facts, speaker, disagree })
     }
 
+    /// Issuing events that could have started it.
+    fn candidates(&self) -> u64 {
+        let count = |c: &&LinkedCredential| c.candidates.found.len() + c.candidates.refused.len();
+        if self.disagree {
+            let all: BTreeSet<usize> = self
+                .credentials
+                .iter()
+                .flat_map(|c| c.candidates.found.iter().chain(&c.candidates.refused))
+                .map(|candidate| candidate.grant)
+                .collect();
+            return all.len() as u64;
+        }
+        count(&self.speaker) as u64
+    }
+
     /// One value if all credentials that were used have the same.
     fn common<T: PartialEq>(&self, value: impl Fn(&'l LinkedCredential) -> T) -> Option<T> {
         let used = |c: &&&LinkedCredential| c.facts.events > 0;
@@ -116,6 +131,12 @@ impl<'l> Session<'l> {
         let first = value(voters.next()?);
         voters.all(|c| value(c) == first).then_some(first)
     }
+}
+
+/// The chain of a session whose credentials come from different callers: its own label is all they share.
+fn unknown_chain(origin: &Origin) -> Vec<&str> {
+    let own = origin.chain.last().map(AsRef::as_ref);
+    std::iter::once("unknown").chain(own).collect()
 }
 
 /// `service-linked`, `service`, `sso` or `ordinary`, from the role's path and name.
@@ -201,15 +222,11 @@ fn session_row(linked: &Linked, id: &str, session: &Session) -> Vec<Cell> {
         known_text(&origin.account_id),
         known_text(&origin.detail),
         if known { origin.depth.map(i64::from).into() } else { Cell::Null },
-        if known {
-            chain(&origin.chain)
-        } else {
-            list(origin.chain.last().map(AsRef::as_ref).into_iter())
-        },
-        origin.link_rule.into(),
-        link_strength(origin),
+        if known { chain(&origin.chain) } else { list(unknown_chain(origin).into_iter()) },
+        if known { origin.link_rule.into() } else { Cell::Null },
+        if known { link_strength(origin) } else { Strength::None.as_str().into() },
         strength.as_str().into(),
-        candidate_count(session.speaker),
+        count(session.candidates()),
         reason.into(),
         grant.and_then(|linked| linked.grant.cross_account()).into(),
     ]
@@ -256,7 +273,7 @@ fn credential_row(linked: &Linked, credential: &LinkedCredential) -> Vec<Cell> {
 }
 
 fn links(linked: &Linked) -> Result<RecordBatch> {
-    let mut rows: Vec<(Option<&str>, Option<&str>, &str, Vec<Cell>)> = Vec::new();
+    let mut rows = Vec::new();
     for credential in &linked.credentials {
         let candidates = &credential.candidates;
         for candidate in candidates.found.iter().chain(&candidates.refused) {
@@ -276,11 +293,11 @@ fn links(linked: &Linked) -> Result<RecordBatch> {
                 Cell::Int(grant.source_record),
             ];
             let (session, key) = (facts.session_id.as_deref(), facts.access_key_id.as_deref());
-            rows.push((session, key, &grant.event_id, cells));
+            rows.push(((session, key, grant.event_id.as_str()), cells));
         }
     }
-    rows.sort_by_key(|(session, key, grant, _)| (*session, *key, *grant));
-    build(&LINKS, rows.into_iter().map(|(.., cells)| cells))
+    rows.sort_by_key(|(place, _)| *place);
+    build(&LINKS, rows.into_iter().map(|(_, cells)| cells))
 }
 
 fn attributions(linked: &Linked) -> Result<RecordBatch> {

@@ -323,13 +323,13 @@ impl<'r> Oracle<'r> {
         }
         let agree = |a: Option<&str>, b: Option<&str>| a.is_none() || b.is_none() || a == b;
         let role = |r: Record<'r>| text(r, "/requestParameters/roleArn");
-        if let Some(copy) = self.caller_copy(grant) {
-            if issues(copy)
+        let copy = self.caller_copy(grant).filter(|copy| {
+            issues(copy)
                 && agree(issued_key(copy), issued_key(grant))
                 && agree(role(copy), role(grant))
-            {
-                return true;
-            }
+        });
+        if copy.is_some() {
+            return true;
         }
         let mates = self.records.iter().filter(|r| {
             issues(r)
@@ -374,14 +374,14 @@ impl<'r> Oracle<'r> {
                     text(r, "/userIdentity/sessionContext/assumedRoot") == Some("true")
                 };
                 let flagged = mine.iter().any(flag);
-                if !grants.is_empty() && assumed == grants.len() {
+                let by_itself = match grants.len() {
+                    0 => !flagged && (created(record).is_none() || surely_root(&mine, created(record))),
+                    _ => assumed == 0,
+                };
+                if by_itself {
+                    root
+                } else if assumed > 0 && assumed == grants.len() {
                     self.common(&grants, path).one_deeper()
-                } else if !grants.is_empty() && assumed == 0
-                    || (created(record).is_none() && !flagged)
-                {
-                    root
-                } else if !flagged && surely_root(&mine, created(record)) {
-                    root
                 } else {
                     Answer::unknown()
                 }
