@@ -205,11 +205,13 @@ impl<'t> Drawing<'t> {
         let hat = words::hat(session);
         let name = safe::terminal(&hat);
         let account = session.account_id.as_deref().map(safe::terminal).unwrap_or_default();
-        let when = format!("{}  {}", self.span(session), words::calls(session));
-        let proof = proof(node);
-        let mut rest = if proof.is_empty() { when } else { format!("{when}   [{proof}]") };
+        let mut rest = format!("{}  {}", self.span(session), words::calls(session));
         if node.seen_above {
             rest.push_str("  (see above)");
+        }
+        let proof = proof(node);
+        if !proof.is_empty() {
+            rest.push_str(&format!("   [{proof}]"));
         }
         if self.canvas.ids {
             rest.push_str(&format!("  {}", words::short_id(&session.session_id)));
@@ -293,7 +295,7 @@ fn proof(node: &Node) -> String {
         text.push_str(&format!(", one of {}", hop.candidates));
     }
     if node.shared {
-        text.push_str("; other keys came from elsewhere");
+        text.push_str("; other keys by others");
     }
     safe::terminal(&text).into_owned()
 }
