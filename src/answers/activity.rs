@@ -60,7 +60,21 @@ impl Columns {
             Columns::ForPeople => {
                 "event_time, origin_type, origin, origin_account_id, origin_detail, chain,
                  chain_strength, event_source, event_name, source_ip_address, error_code,
-                 resources[1]['arn'] AS resource_arn, request_parameters, event_id"
+                 coalesce(resources[1]['arn'], denied_role_arn) AS resource_arn,
+                 request_parameters, event_id"
+            }
+        }
+    }
+
+    /// A denied call shows no parameters; which role it wanted is known from its message.
+    fn joined(self) -> &'static str {
+        match self {
+            Columns::All => "",
+            Columns::ForPeople => {
+                "LEFT JOIN (SELECT event_id AS denied_event_id, min(role_arn) AS denied_role_arn
+                            FROM grants WHERE outcome = 'denied' AND role_arn IS NOT NULL
+                            GROUP BY event_id) AS denied
+                 ON denied_event_id = event_id"
             }
         }
     }
@@ -101,9 +115,9 @@ pub async fn list(
         filter.add("origin_type IS DISTINCT FROM 'AWSService'");
     }
     let (clause, params) = filter.finish();
-    let columns = columns.list();
+    let (columns, joined) = (columns.list(), columns.joined());
     let statement =
-        format!("SELECT {columns} FROM activity {clause} ORDER BY event_time, event_id");
+        format!("SELECT {columns} FROM activity {joined} {clause} ORDER BY event_time, event_id");
     let mut frame = sql.plan(&statement, params).await?;
     if limit.is_some() {
         frame = frame.limit(0, limit)?;
@@ -138,7 +152,8 @@ fn by_action(filter: &mut Filter, action: &str) {
     }
 }
 
-/// Many services record no resources, so what was asked for counts too.
+/// Many services record no resources, so what was asked for counts too; denied calls show neither,
+/// but the role that they wanted is known from their message.
 fn by_resource(filter: &mut Filter, resource: &str) {
     let arn = if resource.starts_with("arn:") { like(resource) } else { like_anywhere(resource) };
     let arn = filter.bind(&arn);
@@ -146,7 +161,8 @@ fn by_resource(filter: &mut Filter, resource: &str) {
     filter.add(format!(
         "request_parameters LIKE {text} OR event_id IN (
            SELECT event_id FROM (SELECT event_id, unnest(resources) AS resource FROM events)
-           WHERE resource['arn'] LIKE {arn})"
+           WHERE resource['arn'] LIKE {arn})
+         OR event_id IN (SELECT event_id FROM grants WHERE role_arn LIKE {arn})"
     ));
 }
 

@@ -3,7 +3,6 @@
 use serde::Serialize;
 
 use super::filter::Filter;
-use super::kinship::Kinship;
 use super::rows::Rows;
 use super::sessions::{self, Session, instant};
 use crate::error::{Error, Result};
@@ -82,8 +81,8 @@ pub async fn session(sql: &Sql, id: &str) -> Result<SessionAnswer> {
         message: format!("there is no session {id}"),
         hint: None,
     })?;
-    let kinship = Kinship::load(sql).await?;
-    let started = sessions::load(sql, kinship.children(id)).await?;
+    let children = children(sql, id).await?;
+    let started = sessions::load(sql, children.iter().map(String::as_str)).await?;
     Ok(SessionAnswer {
         version: VERSION,
         evidence: evidence(sql, id).await?,
@@ -91,6 +90,21 @@ pub async fn session(sql: &Sql, id: &str) -> Result<SessionAnswer> {
         session,
         started,
     })
+}
+
+/// The sessions that this one obtained, or may have.
+async fn children(sql: &Sql, id: &str) -> Result<Vec<String>> {
+    let mut filter = Filter::default();
+    filter.fits(&["parent_session_id"], Some(id));
+    filter.add("strength <> 'none' AND child_session_id <> parent_session_id");
+    let (clause, params) = filter.finish();
+    let statement = format!("SELECT DISTINCT child_session_id FROM links {clause}");
+    let mut found = Vec::new();
+    for batch in sql.rows(&statement, params).await? {
+        let rows = Rows::new(&batch)?;
+        found.extend((0..rows.len()).filter_map(|row| rows.string("child_session_id", row)));
+    }
+    Ok(found)
 }
 
 async fn evidence(sql: &Sql, id: &str) -> Result<Vec<Evidence>> {

@@ -201,7 +201,12 @@ async fn near(sql: &Sql, text: &str, kind: IdKind) -> Result<Vec<String>> {
     };
     let mut filter = Filter::default();
     let id = filter.bind(text);
-    let edits = format!("levenshtein(lower(name), lower({id}))");
+    // Paths and accounts of roles are forgotten more often than names are mistyped.
+    let compared = |of: &str| match kind {
+        IdKind::Role => format!("lower(split_part({of}, '/', -1))"),
+        _ => format!("lower({of})"),
+    };
+    let edits = format!("levenshtein({}, {})", compared("name"), compared(&id));
     let beginning = match kind {
         // Ids are random: only a common beginning says anything.
         IdKind::Session => text.chars().take(2 + SHORTEST_PREFIX).collect::<String>(),

@@ -16,9 +16,9 @@ use crate::output::{cut, safe};
 /// Sessions of one role that are drawn beside each other.
 const MOST_SIBLINGS: usize = 20;
 /// Hops above the session asked for before the middle is left out, and how many stay at each end.
-const LONG_WAY: usize = 10;
+const LONG_WAY: usize = 8;
 const FIRST_HOPS: usize = 3;
-const LAST_HOPS: usize = 4;
+const LAST_HOPS: usize = 3;
 /// Room that a line needs beside its branches.
 const ROOM: usize = 40;
 /// Shortest name that a line is cut to.
@@ -85,7 +85,7 @@ impl<'t> Drawing<'t> {
             leads,
             below,
             far: nearest.filter(|level| *level > LONG_WAY && !tree.own_asked),
-            deepest: (canvas.width.saturating_sub(ROOM) / 3).clamp(4, 30),
+            deepest: (canvas.width.saturating_sub(ROOM) / 3).clamp(LONG_WAY, 30),
             several_days: first < last,
         }
     }
@@ -126,7 +126,7 @@ impl<'t> Drawing<'t> {
         let node = &self.tree.nodes[i];
         if depth >= self.deepest && self.below[i] > 0 {
             let n = self.below[i];
-            let note = format!("… {n} more {} further down, not drawn", sessions(n));
+            let note = format!("… {n} {} below left out", sessions(n));
             return vec![Item::Note(note)];
         }
         match self.far {
@@ -205,11 +205,13 @@ impl<'t> Drawing<'t> {
         let hat = words::hat(session);
         let name = safe::terminal(&hat);
         let account = session.account_id.as_deref().map(safe::terminal).unwrap_or_default();
-        let when = format!("{}  {}", self.span(session), words::calls(session));
-        let proof = proof(node);
-        let mut rest = if proof.is_empty() { when } else { format!("{when}   [{proof}]") };
+        let mut rest = format!("{}  {}", self.span(session), words::calls(session));
         if node.seen_above {
             rest.push_str("  (see above)");
+        }
+        let proof = proof(node);
+        if !proof.is_empty() {
+            rest.push_str(&format!("   [{proof}]"));
         }
         if self.canvas.ids {
             rest.push_str(&format!("  {}", words::short_id(&session.session_id)));
@@ -293,7 +295,7 @@ fn proof(node: &Node) -> String {
         text.push_str(&format!(", one of {}", hop.candidates));
     }
     if node.shared {
-        text.push_str("; other keys came from elsewhere");
+        text.push_str("; other keys by others");
     }
     safe::terminal(&text).into_owned()
 }
@@ -354,8 +356,8 @@ mod tests {
         }
         for width in [60, 80, 100, 200] {
             let shown = drawn(&kin, all.clone(), "s2000", width);
-            assert!(shown.contains("… 1992 hops left out …"), "{shown}");
-            assert!(shown.contains("further down, not drawn"), "{shown}");
+            assert!(shown.contains("… 1993 hops left out …"), "{shown}");
+            assert!(shown.contains("sessions below left out"), "{shown}");
             assert_eq!(shown.matches('◀').count(), 1);
             assert!(shown.lines().all(|line| line.width() <= width), "{width}\n{shown}");
         }

@@ -99,10 +99,9 @@ impl Page {
             self.line("evidence", &no_evidence(&answer.session));
         }
         if grants.len() > 1 {
-            self.line(
-                "rivals",
-                &format!("{} issuing events fit one of its access keys", grants.len()),
-            );
+            let count =
+                format!("{} issuing events fit, each for the access keys named", grants.len());
+            self.line("several", &count);
         }
         for (n, all) in grants.values().enumerate() {
             if n == MOST_LINES {
@@ -131,7 +130,9 @@ impl Page {
             self.line("from session", &format!("{parent}{}", key.unwrap_or_default()));
         }
         self.maybe("from address", first.source_ip_address.as_deref());
-        self.maybe("user agent", first.user_agent.as_deref());
+        if let Some(agent) = &first.user_agent {
+            self.line("user agent", &self.fit(agent));
+        }
         let mut rules: BTreeMap<(&str, &str, u64), Vec<&str>> = BTreeMap::new();
         for evidence in all {
             let key = evidence.child_access_key_id.as_deref().unwrap_or("calls without key");
@@ -165,14 +166,17 @@ impl Page {
             let (first, last) = (time::format_instant(first), time::format_instant(last));
             self.line("active", &format!("{first} to {last}"));
         }
-        let yes = |flag: Option<bool>| flag.map(|flag| if flag { "yes" } else { "no" });
-        self.maybe("MFA", yes(session.mfa_authenticated));
+        // Identity providers check MFA by themselves, and no record shows it.
+        let shown = |mfa| if mfa { "shown by its records" } else { "not shown by its records" };
+        self.maybe("MFA", session.mfa_authenticated.map(shown));
         self.maybe("source id", session.source_identity.as_deref());
-        self.maybe("console", yes(session.from_console));
+        self.maybe("console", session.from_console.filter(|console| *console).map(|_| "yes"));
+        for (n, agent) in session.user_agents.iter().take(MOST_VALUES).enumerate() {
+            self.line(if n == 0 { "agents" } else { "" }, &self.fit(agent));
+        }
         for (label, values) in [
             ("access keys", &session.access_key_ids),
             ("addresses", &session.source_ip_addresses),
-            ("agents", &session.user_agents),
             ("regions", &session.aws_regions),
         ] {
             if !values.is_empty() {
@@ -184,15 +188,17 @@ impl Page {
     fn actions(&mut self, actions: &[Action]) {
         self.heading("What it did");
         if actions.is_empty() {
-            self.line("", "never used, as far as these logs show");
+            self.row("never used, as far as these logs show");
             return;
         }
         let total: u64 = actions.iter().map(|action| action.calls).sum();
         let widest = total.to_string().len();
         for action in actions.iter().take(MOST_LINES) {
-            let marks = [(action.writes, "writes"), (action.errors, "errors")];
-            let marks =
-                marks.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("  {n} {what}"));
+            let marks = [(action.writes, "write"), (action.errors, "error")];
+            let marks = marks.iter().filter(|(n, _)| *n > 0).map(|(n, what)| {
+                let plural = if *n == 1 { "" } else { "s" };
+                format!("  {n} {what}{plural}")
+            });
             let name = words::action(&action.event_source, &action.event_name);
             let line = format!("{:widest$}  {name}{}", action.calls, marks.collect::<String>());
             self.row(&line);
@@ -205,7 +211,7 @@ impl Page {
     fn started(&mut self, started: &[Session]) {
         self.heading("What it started");
         if started.is_empty() {
-            self.line("", "no session, as far as these logs show");
+            self.row("no session, as far as these logs show");
         }
         for session in started.iter().take(MOST_LINES) {
             let begins = session.begins().map(time::format_instant).unwrap_or_default();
@@ -222,6 +228,11 @@ impl Page {
         if started.len() > MOST_LINES {
             self.row(&format!("… {} more sessions", started.len() - MOST_LINES));
         }
+    }
+
+    /// A text that may be cut: an agent's beginning says what it is.
+    fn fit(&self, text: &str) -> String {
+        cut(&safe::terminal(text), self.width.saturating_sub(2 + LABEL).max(20))
     }
 
     fn row(&mut self, line: &str) {

@@ -77,6 +77,7 @@ pub fn target(resource_arn: Option<&str>, request: Option<&str>) -> String {
     else {
         return first_item(&request).unwrap_or_default();
     };
+    let best = Arn::parse(best).map_or(best, |parsed| parsed.resource);
     match member("policyName").or_else(|| member("key")).filter(|more| *more != best) {
         Some(more) => format!("{best}, {more}"),
         None => best.to_owned(),
