@@ -262,15 +262,26 @@ fn what_is_no_log_is_passed_over_by_path_and_by_content() {
     case.file("AWSLogs/1/CloudTrail-Digest/eu-west-1/2024/05/01/x.json.gz", b"unread");
     case.file("AWSLogs/1/CloudTrail-Insight/eu-west-1/2024/05/01/x.json.gz", b"unread");
     case.file("renamed-digest.json.gz", &gz(digest.to_string().as_bytes()));
+    let insight = json!({"eventVersion": "1.08", "eventTime": "2024-05-01T09:00:00Z", "eventID": "i",
+        "eventType": "AwsCloudTrailInsight", "insightDetails": {"state": "Start"}});
+    let aggregated =
+        json!({"eventTime": "2024-05-01T09:00:00Z", "eventCategory": "AggregatedData"});
+    case.file("renamed-insight.json.gz", &gz(&document(&[insight])));
+    case.file("renamed-aggregate.json.gz", &gz(&document(&[aggregated])));
     case.file("README.md", b"# not a log");
     case.file("a.json", &document(&[record(1)]));
     let books = case.load().books;
     assert_eq!((books.files, books.kept, books.rejected), (1, 1, 0));
     let passed: Vec<_> = books.passed_over.iter().map(|(k, v)| (k.as_str(), *v)).collect();
-    assert_eq!(
-        passed,
-        [("Insights files", 1), ("digest file", 1), ("digest files", 1), ("not a log file", 1)]
-    );
+    let expected = [
+        ("Insights file", 1),
+        ("Insights files", 1),
+        ("aggregated file", 1),
+        ("digest file", 1),
+        ("digest files", 1),
+        ("not a log file", 1),
+    ];
+    assert_eq!(passed, expected);
 }
 
 #[test]

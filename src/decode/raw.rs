@@ -80,6 +80,26 @@ impl<'a> RawRecord<'a> {
     }
 }
 
+impl RawRecord<'_> {
+    /// What the record is, when it is none of a call: Insights and aggregated events lie in files of
+    /// the same form as logs, but name no caller.
+    /// Source: CloudTrail User Guide, "CloudTrail record contents for Insights events"; the form of
+    /// aggregated records is not documented, so anything that calls itself so is taken for one.
+    pub fn other_than_call(&self) -> Option<&'static str> {
+        let kinds = [Member::EventType, Member::EventCategory];
+        let says =
+            |word: &str| kinds.iter().any(|m| self.get(*m).is_some_and(|t| t.contains(word)));
+        let insight = self.others.iter().any(|(name, _)| name == "insightDetails");
+        if insight || says("Insight") {
+            Some("Insights file")
+        } else if says("Aggregat") {
+            Some("aggregated file")
+        } else {
+            None
+        }
+    }
+}
+
 impl<'de> Deserialize<'de> for RawRecord<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(RecordVisitor)

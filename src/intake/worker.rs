@@ -207,6 +207,12 @@ impl<'a> Worker<'a> {
         let mut rejected = 0u64;
         while let Some(item) = stream.next() {
             match item {
+                Item::Record(_, _, record, _)
+                    if readable + rejected == 0 && record.other_than_call().is_some() =>
+                {
+                    end.not_a_log = record.other_than_call();
+                    break;
+                }
                 Item::Record(number, offset, record, text) => match self.decoder.event(&record) {
                     Ok(event) => {
                         self.chunk.push(index, &path, number, &event);

@@ -375,7 +375,10 @@ impl<'r> Oracle<'r> {
                 };
                 let flagged = mine.iter().any(flag);
                 let by_itself = match grants.len() {
-                    0 => !flagged && (created(record).is_none() || surely_root(&mine, created(record))),
+                    0 => {
+                        !flagged
+                            && (created(record).is_none() || surely_root(&mine, created(record)))
+                    }
                     _ => assumed == 0,
                 };
                 if by_itself {
