@@ -91,9 +91,9 @@ impl RawRecord<'_> {
             |word: &str| kinds.iter().any(|m| self.get(*m).is_some_and(|t| t.contains(word)));
         let insight = self.others.iter().any(|(name, _)| name == "insightDetails");
         if insight || says("Insight") {
-            Some("Insights file")
+            Some("Insights")
         } else if says("Aggregat") {
-            Some("aggregated file")
+            Some("aggregated")
         } else {
             None
         }

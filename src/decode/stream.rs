@@ -269,10 +269,10 @@ impl<R: Read> RecordStream<R> {
 
     fn no_records(&self, seen: Seen) -> Stop {
         if seen.digest {
-            return Stop::NotALog("digest file");
+            return Stop::NotALog("digest");
         }
         if seen.signature {
-            return Stop::NotALog("signature file");
+            return Stop::NotALog("signature");
         }
         self.reject("not a CloudTrail log file: no Records in it".to_owned()).into()
     }

@@ -228,7 +228,7 @@ impl<'a> Worker<'a> {
                 },
                 // A file that only lies beside logs, and is none, is nobody's mistake.
                 Item::Bad(_) if !file.expected && !gzip && readable + rejected == 0 => {
-                    end.not_a_log = Some("not a log file");
+                    end.not_a_log = Some("not a log");
                     break;
                 }
                 Item::Bad(reject) => {

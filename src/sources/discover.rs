@@ -98,9 +98,9 @@ fn add_file(
 ) {
     let kind = path_kind(path);
     let passed_over = match kind {
-        PathKind::Digest => Some("digest files"),
-        PathKind::Insight => Some("Insights files"),
-        PathKind::Aggregated => Some("aggregated files"),
+        PathKind::Digest => Some("digest"),
+        PathKind::Insight => Some("Insights"),
+        PathKind::Aggregated => Some("aggregated"),
         PathKind::Log | PathKind::Other => None,
     };
     if let Some(what) = passed_over {
@@ -147,7 +147,7 @@ mod tests {
             found.files.iter().map(|f| f.path.file_name().unwrap().to_str().unwrap()).collect();
         assert_eq!(names, ["README.md", "b.json.gz", "a.json.gz"]);
         assert!(!found.files[0].expected);
-        assert_eq!(found.passed_over["digest files"], 2, "asked for twice, met twice");
+        assert_eq!(found.passed_over["digest"], 2, "asked for twice, met twice");
         assert!(discover(&["no/such/place".into()]).is_err());
         assert!(discover(&["no/such/*.gz".into()]).is_err());
     }
