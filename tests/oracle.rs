@@ -7,10 +7,15 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::OnceLock;
 
+use arrow::array::RecordBatch;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use roletrail::generate::{self, WorldOptions};
-use roletrail::pipeline::Loaded;
+use roletrail::intake::{Options, Silent};
+use roletrail::output::{self, Format, Style};
+use roletrail::pipeline::{self, Loaded};
+use roletrail::sql::{Params, Source, Sql};
+use roletrail::store::Store;
 use serde_json::Value;
 use support::oracle::{self, Answer};
 use support::truth;
@@ -50,25 +55,27 @@ fn assert_agree(loaded: &Loaded, records: &[Value]) {
     }
 }
 
-/// The tables that linking makes, as text, without where things were read.
-fn linked_tables(loaded: &Loaded) -> String {
-    let mut text = String::new();
-    for (name, batches) in &loaded.tables {
-        if ["files", "rejects", "coverage", "events"].contains(name) {
-            continue;
-        }
-        for batch in batches {
+/// The tables that linking makes, as sorted lines of text, without where things were read.
+fn linked_tables(tables: &BTreeMap<&'static str, Vec<RecordBatch>>) -> Vec<String> {
+    let mut lines = Vec::new();
+    for name in ["sessions", "credentials", "links", "attributions", "grants"] {
+        for batch in &tables[name] {
             let schema = batch.schema();
+            let place = ["source_file", "source_record"];
             let kept: Vec<usize> = (0..batch.num_columns())
-                .filter(|i| !schema.field(*i).name().starts_with("source_file"))
-                .filter(|i| schema.field(*i).name() != "source_record")
+                .filter(|i| !place.contains(&schema.field(*i).name().as_str()))
                 .collect();
+            let mut json = Vec::new();
             let batch = batch.project(&kept).unwrap();
-            let table = arrow::util::pretty::pretty_format_batches(&[batch]).unwrap();
-            text.push_str(&format!("{name}\n{table}\n"));
+            let schema = batch.schema();
+            output::write(Format::Ndjson, &schema, [Ok(batch)], &mut json, &Style::default())
+                .unwrap();
+            let text = String::from_utf8(json).unwrap();
+            lines.extend(text.lines().map(|line| format!("{name} {line}")));
         }
     }
-    text
+    lines.sort();
+    lines
 }
 
 /// Writes records into `files` files by the given choice, and loads them.
@@ -181,6 +188,44 @@ proptest! {
         shuffled.sort_by_cached_key(|r| place(r["eventID"].to_string().bytes().map(usize::from).sum()));
         let split = load_split(mixed.path(), &shuffled, |i| place(i) as usize, files);
         prop_assert_eq!(split.books.kept, whole.books.kept);
-        prop_assert_eq!(linked_tables(&split), linked_tables(&whole));
+        prop_assert_eq!(linked_tables(&split.tables), linked_tables(&whole.tables));
+    }
+}
+
+/// The linked tables of a store that one ingest a part has made.
+fn ingest_one_by_one(parts: &[&[Value]]) -> Vec<String> {
+    let dir = tempfile::tempdir().unwrap();
+    let store = dir.path().join("store");
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    for (i, part) in parts.iter().enumerate() {
+        let log = dir.path().join(format!("{i}.json.gz"));
+        support::write_log(&log, part);
+        let (options, sources) = (Options::default(), [log.to_str().unwrap().to_owned()]);
+        runtime.block_on(pipeline::ingest(&store, &sources, &options, &Silent)).unwrap();
+    }
+    let mut tables = BTreeMap::new();
+    runtime.block_on(async {
+        let source = Source::Store(Store::open(&store).await.unwrap());
+        let sql = Sql::open(source, 256 << 20).await.unwrap();
+        for name in ["sessions", "credentials", "links", "attributions", "grants"] {
+            let all = format!("SELECT * FROM {name}");
+            tables.insert(name, sql.rows(&all, Params::none()).await.unwrap());
+        }
+    });
+    linked_tables(&tables)
+}
+
+/// Also when a grant arrives long after the session that it started.
+#[test]
+fn several_ingests_end_in_the_same_tables_as_one() {
+    for records in worlds().iter().take(3) {
+        let whole = ingest_one_by_one(&[records.as_slice()]);
+        let third = records.len() / 3;
+        let (first, second, last) =
+            (&records[..third], &records[third..2 * third], &records[2 * third..]);
+        assert!(whole.len() > 100);
+        assert_eq!(ingest_one_by_one(&[last, second, first]), whole);
+        // Overlapping parts bring duplicates.
+        assert_eq!(ingest_one_by_one(&[second, records.as_slice()]), whole);
     }
 }
