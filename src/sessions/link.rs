@@ -6,7 +6,8 @@ use hashbrown::{HashMap, HashSet};
 
 use super::candidates::{Candidates, Index};
 use super::facts::{CredentialFacts, Facts};
-use super::origin::{Names, Node, Origin, solve};
+use super::names::Names;
+use super::origin::{Node, Origin, solve};
 use super::twins::{CallerCopies, WholeGrant, caller_copies, whole_grants};
 use crate::grants::{Caller, Grant, Join};
 use crate::model::{ids, time};

@@ -4,12 +4,15 @@
 //! order in which the facts were collected. The parts, in the order in which they run:
 //! [`twins`] finds the other half of calls that two accounts recorded, [`candidates`] the issuing
 //! events that could have started each credential, [`origin`] walks from credential to credential
-//! up to an origin, [`mod@link`] puts the tables together, [`rows`] makes them Arrow batches.
+//! up to an origin (with names learned in [`names`]), [`mod@link`] puts the tables together, and
+//! [`rows`] makes them Arrow batches.
 
+mod by_record;
 pub mod candidates;
 pub mod columns;
 pub mod facts;
 pub mod link;
+pub mod names;
 pub mod origin;
 pub mod rows;
 pub mod twins;

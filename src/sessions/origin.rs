@@ -7,8 +7,13 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
+use super::by_record::{
+    is_old_identity_center, is_sso, label, label_of, service_by_record, service_detail,
+    surely_not_assumed,
+};
 use super::candidates::Candidates;
 use super::facts::CredentialFacts;
+use super::names::Names;
 use super::twins::WholeGrant;
 use crate::model::arn;
 use crate::model::strength::Strength;
@@ -114,63 +119,6 @@ pub struct Node<'f> {
     pub facts: &'f CredentialFacts,
     /// What could have started it.
     pub candidates: &'f Candidates,
-}
-
-/// What helps to name callers whose own record names them badly.
-pub struct Names<'f> {
-    /// (account, `AIDA…` id) to user ARN.
-    users: HashMap<(&'f str, &'f str), &'f str>,
-    /// Identity Center user id to user name; `None` where records disagree.
-    identity_center: HashMap<&'f str, Option<&'f str>>,
-}
-
-impl<'f> Names<'f> {
-    /// Collects names from all credentials.
-    pub fn collect(all: impl Iterator<Item = &'f CredentialFacts>) -> Names<'f> {
-        let mut names = Names { users: HashMap::new(), identity_center: HashMap::new() };
-        for facts in all {
-            let (kind, id, arn, account) = match facts.identity_type.as_deref() {
-                Some("IAMUser") => {
-                    ("IAMUser", &facts.principal_id, &facts.principal_arn, &facts.account_id)
-                }
-                Some("FederatedUser") => (
-                    facts.issuer_type.as_deref().unwrap_or(""),
-                    &facts.issuer_principal_id,
-                    &facts.issuer_arn,
-                    &facts.issuer_account_id,
-                ),
-                Some("AssumedRole") => {
-                    names.note_identity_center(facts);
-                    continue;
-                }
-                _ => continue,
-            };
-            if let ("IAMUser", Some(id), Some(arn), Some(account)) = (kind, id, arn, account) {
-                let slot =
-                    names.users.entry((account.as_str(), id.as_str())).or_insert(arn.as_str());
-                *slot = (*slot).min(arn.as_str());
-            }
-        }
-        names
-    }
-
-    fn note_identity_center(&mut self, facts: &'f CredentialFacts) {
-        let user = facts.on_behalf_of_user_id.as_deref();
-        if let (Some(user), Some(name), true) = (user, facts.session_name(), is_sso(facts)) {
-            let slot = self.identity_center.entry(user).or_insert(Some(name));
-            if *slot != Some(name) {
-                *slot = None;
-            }
-        }
-    }
-
-    fn user_arn(&self, account: Option<&str>, principal: Option<&str>) -> Option<&'f str> {
-        self.users.get(&(account?, principal?)).copied()
-    }
-}
-
-fn is_sso(facts: &CredentialFacts) -> bool {
-    facts.role_name().is_some_and(|role| role.starts_with("AWSReservedSSO_"))
 }
 
 /// Solves all nodes; the result has their order.
@@ -451,7 +399,7 @@ impl Solver<'_> {
 
     fn identity_center_user(&self, facts: &CredentialFacts) -> Origin {
         let id = facts.on_behalf_of_user_id.as_deref();
-        let learned = id.and_then(|id| self.names.identity_center.get(id).copied().flatten());
+        let learned = id.and_then(|id| self.names.identity_center_user(id));
         let name = facts.user_name.as_deref().or(learned).or(id).or(facts.principal_id.as_deref());
         let Some(name) = name else {
             return Origin::unknown("identity_not_recorded", None);
@@ -478,71 +426,4 @@ fn agreed<'o>(parents: &[Option<&'o Origin>]) -> Result<&'o Origin, &'static str
     } else {
         Err("candidates_disagree")
     }
-}
-
-fn label(facts: &CredentialFacts) -> Arc<str> {
-    let account = facts.account_id.as_deref().unwrap_or("?");
-    match facts.identity_type.as_deref() {
-        Some("Root") => format!("{account}/root").into(),
-        Some("FederatedUser") => {
-            format!("{account}/federated-user/{}", facts.session_name().unwrap_or("?")).into()
-        }
-        _ => format!("{account}/{}", facts.role_name().unwrap_or("?")).into(),
-    }
-}
-
-fn label_of(facts: &CredentialFacts) -> Option<Arc<str>> {
-    Some(label(facts))
-}
-
-/// Before 2025 Identity Center recorded its users as type `Unknown` with a user name.
-fn is_old_identity_center(facts: &CredentialFacts) -> bool {
-    let mut sources = facts.event_sources.values();
-    facts.user_name.is_some()
-        && sources.any(|s| s.starts_with("sso.") || s.starts_with("sso-") || s.contains(".sso."))
-}
-
-/// AssumeRoot sessions last 15 minutes at the most, reach IAM, S3 and SQS only, and never the console.
-/// Sources: STS API Reference, "AssumeRoot"; IAM User Guide, "Perform a privileged task".
-fn surely_not_assumed(facts: &CredentialFacts) -> bool {
-    const LONGEST: i64 = (900 + 60) * crate::model::time::SECOND;
-    let reach = ["iam.amazonaws.com", "s3.amazonaws.com", "sqs.amazonaws.com", "sts.amazonaws.com"];
-    let elsewhere = facts.event_sources.values().any(|s| !reach.contains(&s));
-    let long = facts.created.zip(facts.last_event_at).is_some_and(|(c, l)| l - c > LONGEST);
-    facts.from_console || elsewhere || long
-}
-
-/// Services that a record names by itself, with no grant at hand: fields and role paths that only
-/// AWS can write.
-fn service_by_record(facts: &CredentialFacts) -> Option<(String, &'static str, Option<String>)> {
-    if let Some(service) = facts.issuer_arn.as_deref().and_then(arn::service_of_linked_role) {
-        let detail = service_detail(service, facts);
-        return Some((service.to_owned(), "service_linked_role", detail));
-    }
-    if facts.ec2_role_delivery.is_some() {
-        let service = "ec2.amazonaws.com";
-        return Some((service.to_owned(), "ec2_role_delivery", service_detail(service, facts)));
-    }
-    let (kind, resource) = facts.in_scope_of.as_ref()?;
-    let service = match kind.as_str() {
-        "AWS::Lambda::Function" => "lambda.amazonaws.com",
-        "AWS::EC2::Instance" => "ec2.amazonaws.com",
-        "AWS::ECS::Task" => "ecs-tasks.amazonaws.com",
-        _ => return None,
-    };
-    Some((service.to_owned(), "in_scope_of", Some(resource.clone())))
-}
-
-/// What tells instances and functions of one service apart.
-fn service_detail(service: &str, facts: &CredentialFacts) -> Option<String> {
-    if let Some((_, resource)) = &facts.in_scope_of {
-        return Some(resource.clone());
-    }
-    let name = facts.session_name()?;
-    let what = match service.split('.').next()? {
-        "ec2" => "instance",
-        "lambda" => "function",
-        _ => "session",
-    };
-    Some(format!("{what} {name}"))
 }

@@ -1,0 +1,80 @@
+//! What a credential's own records tell of it, without any grant at hand: fields and role paths that
+//! only AWS can write.
+
+use std::sync::Arc;
+
+use super::facts::CredentialFacts;
+use crate::model::arn;
+
+pub(super) fn is_sso(facts: &CredentialFacts) -> bool {
+    facts.role_name().is_some_and(|role| role.starts_with("AWSReservedSSO_"))
+}
+
+pub(super) fn label(facts: &CredentialFacts) -> Arc<str> {
+    let account = facts.account_id.as_deref().unwrap_or("?");
+    match facts.identity_type.as_deref() {
+        Some("Root") => format!("{account}/root").into(),
+        Some("FederatedUser") => {
+            format!("{account}/federated-user/{}", facts.session_name().unwrap_or("?")).into()
+        }
+        _ => format!("{account}/{}", facts.role_name().unwrap_or("?")).into(),
+    }
+}
+
+pub(super) fn label_of(facts: &CredentialFacts) -> Option<Arc<str>> {
+    Some(label(facts))
+}
+
+/// Before 2025 Identity Center recorded its users as type `Unknown` with a user name.
+pub(super) fn is_old_identity_center(facts: &CredentialFacts) -> bool {
+    let mut sources = facts.event_sources.values();
+    facts.user_name.is_some()
+        && sources.any(|s| s.starts_with("sso.") || s.starts_with("sso-") || s.contains(".sso."))
+}
+
+/// AssumeRoot sessions last 15 minutes at the most, reach IAM, S3 and SQS only, and never the console.
+/// Sources: STS API Reference, "AssumeRoot"; IAM User Guide, "Perform a privileged task".
+pub(super) fn surely_not_assumed(facts: &CredentialFacts) -> bool {
+    const LONGEST: i64 = (900 + 60) * crate::model::time::SECOND;
+    let reach = ["iam.amazonaws.com", "s3.amazonaws.com", "sqs.amazonaws.com", "sts.amazonaws.com"];
+    let elsewhere = facts.event_sources.values().any(|s| !reach.contains(&s));
+    let long = facts.created.zip(facts.last_event_at).is_some_and(|(c, l)| l - c > LONGEST);
+    facts.from_console || elsewhere || long
+}
+
+/// Services that a record names by itself, with no grant at hand: fields and role paths that only
+/// AWS can write.
+pub(super) fn service_by_record(
+    facts: &CredentialFacts,
+) -> Option<(String, &'static str, Option<String>)> {
+    if let Some(service) = facts.issuer_arn.as_deref().and_then(arn::service_of_linked_role) {
+        let detail = service_detail(service, facts);
+        return Some((service.to_owned(), "service_linked_role", detail));
+    }
+    if facts.ec2_role_delivery.is_some() {
+        let service = "ec2.amazonaws.com";
+        return Some((service.to_owned(), "ec2_role_delivery", service_detail(service, facts)));
+    }
+    let (kind, resource) = facts.in_scope_of.as_ref()?;
+    let service = match kind.as_str() {
+        "AWS::Lambda::Function" => "lambda.amazonaws.com",
+        "AWS::EC2::Instance" => "ec2.amazonaws.com",
+        "AWS::ECS::Task" => "ecs-tasks.amazonaws.com",
+        _ => return None,
+    };
+    Some((service.to_owned(), "in_scope_of", Some(resource.clone())))
+}
+
+/// What tells instances and functions of one service apart.
+pub(super) fn service_detail(service: &str, facts: &CredentialFacts) -> Option<String> {
+    if let Some((_, resource)) = &facts.in_scope_of {
+        return Some(resource.clone());
+    }
+    let name = facts.session_name()?;
+    let what = match service.split('.').next()? {
+        "ec2" => "instance",
+        "lambda" => "function",
+        _ => "session",
+    };
+    Some(format!("{what} {name}"))
+}
