@@ -59,6 +59,12 @@ pub async fn ingest(
     progress: &dyn Progress,
 ) -> Result<Ingested> {
     let found = discover(sources)?;
+    if found.files.is_empty() {
+        // Before a store is made for nothing.
+        let mut intake = Intake::default();
+        add_unreadable(&found, &mut intake);
+        return Err(nothing_readable(sources, &intake));
+    }
     let mut tx = Transaction::begin(dir).await?;
     let known = ledger::KnownFiles::read(&tx)?;
     let (files, already_in) = known.new_among(found.files.clone());

@@ -42,6 +42,8 @@ pub struct ActivityFilter {
     pub writes: bool,
     /// Without the calls of AWS services.
     pub no_services: bool,
+    /// Only calls whose origin is not known.
+    pub unresolved: bool,
 }
 
 /// What is read of each call.
@@ -59,7 +61,8 @@ impl Columns {
             Columns::All => "*",
             Columns::ForPeople => {
                 "event_time, origin_type, origin, origin_account_id, origin_detail, chain,
-                 chain_strength, event_source, event_name, source_ip_address, error_code,
+                 chain_strength, event_source, event_name, source_ip_address,
+                 coalesce(error_code, error_message) AS failure,
                  coalesce(resources[1]['arn'], denied_role_arn) AS resource_arn,
                  request_parameters, event_id"
             }
@@ -103,13 +106,17 @@ pub async fn list(
     filter.fits(&["source_ip_address"], wanted.source_ip.as_deref());
     filter.fits(&["access_key_id"], wanted.access_key.as_deref());
     filter.events_in(wanted.window, "activity");
+    // A failed sign-in has a message, but no code.
     match wanted.errors {
-        Some(true) => filter.add("error_code IS NOT NULL"),
-        Some(false) => filter.add("error_code IS NULL"),
+        Some(true) => filter.add("coalesce(error_code, error_message) IS NOT NULL"),
+        Some(false) => filter.add("coalesce(error_code, error_message) IS NULL"),
         None => {}
     }
     if wanted.writes {
         filter.add("read_only = false");
+    }
+    if wanted.unresolved {
+        filter.add("origin IS NULL");
     }
     if wanted.no_services {
         filter.add("origin_type IS DISTINCT FROM 'AWSService'");

@@ -168,10 +168,10 @@ async fn actions(sql: &Sql, session: &Session) -> Result<Vec<Action>> {
     let (clause, params) = filter.finish();
     let statement = format!(
         "SELECT event_source, event_name, count(*) AS calls,
-                count(*) FILTER (WHERE read_only = false) AS writes, count(error_code) AS errors
+                count(*) FILTER (WHERE read_only = false) AS writes, count(coalesce(error_code, error_message)) AS errors
          FROM events {clause}
          GROUP BY event_source, event_name
-         ORDER BY count(*) FILTER (WHERE read_only = false) > 0 DESC, count(error_code) > 0 DESC,
+         ORDER BY count(*) FILTER (WHERE read_only = false) > 0 DESC, count(coalesce(error_code, error_message)) > 0 DESC,
                   calls DESC, event_source, event_name"
     );
     let mut found = Vec::new();

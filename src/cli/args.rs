@@ -216,6 +216,9 @@ pub struct Who {
     /// Leave out the calls of AWS services
     #[arg(long)]
     pub no_services: bool,
+    /// Only calls whose origin is not known
+    #[arg(long)]
+    pub unresolved: bool,
     /// Where the tables come from
     #[command(flatten)]
     pub source: SourceArgs,

@@ -21,15 +21,45 @@ mod ui;
 mod who;
 mod words;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser;
+use clap::error::ErrorKind;
 
 use args::{Args, Command};
 
+/// Reads the arguments. `--logs` takes any number of sources, so in `query --logs DIR "SELECT …"` it
+/// takes the statement as well; where that leaves the command without its own argument, the last
+/// source is taken for it.
+fn parse(words: Vec<OsString>) -> Args {
+    let error = match Args::try_parse_from(&words) {
+        Ok(args) => return args,
+        Err(error) => error,
+    };
+    if error.kind() == ErrorKind::MissingRequiredArgument
+        && let Some(args) = own_argument_first(words).and_then(|w| Args::try_parse_from(w).ok())
+    {
+        return args;
+    }
+    error.exit()
+}
+
+fn own_argument_first(mut words: Vec<OsString>) -> Option<Vec<OsString>> {
+    let logs = words.iter().position(|word| word == "--logs")?;
+    let is_source = |word: &&OsString| !word.to_string_lossy().starts_with('-');
+    let sources = words[logs + 1..].iter().take_while(is_source).count();
+    if sources < 2 {
+        return None;
+    }
+    let own = words.remove(logs + sources);
+    words.insert(logs, own);
+    Some(words)
+}
+
 /// Runs the program.
 pub fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = parse(std::env::args_os().collect());
     let ui = ui::Ui::new();
     let result = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -39,7 +39,7 @@ pub async fn run(store: &Path, command: Query, ui: &Ui) -> Result<Outcome> {
         params.insert(name, value);
     }
     let tables = source::open(store, &command.source, ui).await?;
-    let mut frame = tables.plan(&sql, params).await?;
+    let mut frame = tables.plan_exactly(&sql, params).await?;
     if let Some(limit) = command.output.limit {
         frame = frame.limit(0, Some(limit))?;
     }

@@ -63,10 +63,16 @@ pub async fn run(store: &Path, command: Sessions, ui: &Ui) -> Result<Outcome> {
     let mut out = destination::open(Some(args.format), args.output.as_deref(), ui)?;
     let style = ui.style(args.limit, args.output.is_some());
     let mut sink = output::sink(Format::Table, &LINE.schema(), &mut *out, &style)?;
+    let mut found = 0;
     while let Some(batch) = rows.next().await {
-        sink.write(&lines(&batch?)?)?;
+        let batch = batch?;
+        found += batch.num_rows();
+        sink.write(&lines(&batch)?)?;
     }
     sink.finish()?;
+    if found == 0 {
+        ui.note(&source::nothing_found("sessions", &tables).await?);
+    }
     Ok(Outcome::Done)
 }
 
@@ -79,6 +85,10 @@ fn lines(batch: &RecordBatch) -> Result<RecordBatch> {
             0 => "never used".to_owned(),
             n => n.to_string(),
         };
+        let strength = match &session.unresolved_reason {
+            Some(reason) => Some(format!("none: {reason}")),
+            None => session.chain_strength.clone(),
+        };
         lines.push(vec![
             session.started_at.map_or(Cell::Null, Cell::Time),
             subject::origin_of(&session).into(),
@@ -88,7 +98,7 @@ fn lines(batch: &RecordBatch) -> Result<RecordBatch> {
             session.session_name.clone().into(),
             calls.into(),
             Cell::Int(i64::try_from(session.write_count).unwrap_or(i64::MAX)),
-            session.chain_strength.clone().into(),
+            strength.into(),
             words::short_id(&session.session_id).into(),
         ]);
     }

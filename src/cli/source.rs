@@ -5,10 +5,12 @@ use std::path::Path;
 use clap::Args;
 
 use super::ui::Ui;
+use crate::answers::Rows;
 use crate::error::{Error, Result};
 use crate::intake::Options;
+use crate::model::time;
 use crate::pipeline;
-use crate::sql::{Source, Sql};
+use crate::sql::{Params, Source, Sql};
 use crate::store::Store;
 
 /// Options that every reading command has.
@@ -53,4 +55,21 @@ pub async fn open(store: &Path, args: &SourceArgs, ui: &Ui) -> Result<Sql> {
         None => Store::open(store).await?,
     };
     Sql::open(Source::Store(store), memory / 2).await
+}
+
+/// What to say when nothing fits: that the logs have none and that the logs have no such time are
+/// different things.
+///
+/// # Errors
+/// The engine's.
+pub async fn nothing_found(what: &str, tables: &Sql) -> Result<String> {
+    let span = "SELECT min(event_time) AS first, max(event_time) AS last FROM events";
+    for batch in tables.rows(span, Params::none()).await? {
+        let rows = Rows::new(&batch)?;
+        if let (Some(first), Some(last)) = (rows.time("first", 0), rows.time("last", 0)) {
+            let (first, last) = (time::format_instant(first), time::format_instant(last));
+            return Ok(format!("no {what} fit; the logs hold events from {first} to {last}"));
+        }
+    }
+    Ok(format!("no {what}; the logs hold no events"))
 }

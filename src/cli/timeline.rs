@@ -92,7 +92,7 @@ fn lines(batch: &RecordBatch, def: &'static TableDef) -> Result<RecordBatch> {
             text("recipient_account_id").into(),
             text("aws_region").into(),
             text("source_ip_address").into(),
-            text("error_code").unwrap_or("ok").into(),
+            text("error_code").or(text("error_message")).unwrap_or("ok").into(),
         ]);
         lines.push(cells);
     }

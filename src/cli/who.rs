@@ -56,7 +56,10 @@ pub async fn run(store: &Path, command: Who, ui: &Ui) -> Result<Outcome> {
         if people { sink.write(&lines(&read)?)? } else { sink.write(&batch)? }
     }
     sink.finish()?;
-    ui.note(&tally.line());
+    ui.note(&match tally.calls {
+        0 => source::nothing_found("calls", &tables).await?,
+        _ => tally.line(),
+    });
     Ok(Outcome::Done)
 }
 
@@ -80,6 +83,7 @@ fn filter_of(command: &Who) -> Result<ActivityFilter> {
         errors,
         writes: command.writes,
         no_services: command.no_services,
+        unresolved: command.unresolved,
     })
 }
 
@@ -100,7 +104,7 @@ fn lines(rows: &Rows) -> Result<RecordBatch> {
             action.into(),
             words::target(text("resource_arn"), text("request_parameters")).into(),
             text("source_ip_address").into(),
-            text("error_code").unwrap_or("ok").into(),
+            text("failure").unwrap_or("ok").into(),
             strength.into(),
         ]);
     }
@@ -135,7 +139,6 @@ impl Tally {
         let calls = many(self.calls, "call", "calls");
         let origins = many(self.origins.len() as u64, "origin", "origins");
         match (self.calls, self.unknown) {
-            (0, _) => "no calls".to_owned(),
             (_, 0) => format!("{calls} by {origins}"),
             (all, unknown) if all == unknown => format!("{calls}, origin unknown"),
             (_, unknown) => format!("{calls} by {origins}; origin unknown for {unknown}"),

@@ -14,7 +14,7 @@ use super::{Out, Sink, Style, between, safe};
 use crate::error::Result;
 
 /// No column is cut narrower than this; if that is too wide, rows become lists.
-const NARROWEST: usize = 8;
+const NARROWEST: usize = 14;
 
 const BOLD: &str = "\u{1b}[1m";
 const PLAIN: &str = "\u{1b}[0m";

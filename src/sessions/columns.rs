@@ -30,7 +30,7 @@ const SESSION_COLUMNS: &[Column] = &[
     col("last_event_at", Time, "last logged call"),
     col("event_count", Int, "logged calls"),
     col("write_count", Int, "calls with readOnly = false"),
-    col("error_count", Int, "calls with an errorCode"),
+    col("error_count", Int, "calls that failed"),
     col("access_key_ids", TextList, "access keys used or issued"),
     col("source_ip_addresses", TextList, "addresses it called from; the first 100 in text order"),
     col("user_agents", TextList, "user agents it called with; the first 100 in text order"),

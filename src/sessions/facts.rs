@@ -359,7 +359,7 @@ impl<'e> Observed<'e> {
             event_type: event.event_type.as_deref(),
             aws_region: event.aws_region.as_deref().unwrap_or(""),
             read_only: event.read_only,
-            failed: event.error_code.is_some(),
+            failed: event.error_code.is_some() || event.error_message.is_some(),
             from_console: event.from_console == Some(true),
             source_ip_address: event.source_ip_address.as_deref(),
             user_agent: event.user_agent.as_deref(),

@@ -36,15 +36,19 @@ pub struct Found {
 /// Looks through all sources.
 ///
 /// # Errors
-/// A source that does not exist, a glob that cannot be understood or matches nothing: these are
-/// mistakes of the caller. Trouble further down in a folder is listed in [`Found::unreadable`].
+/// A glob that cannot be understood. What does not exist or cannot be opened is listed in
+/// [`Found::unreadable`]: one mistyped path must not hide what the others hold.
 pub fn discover(sources: &[String]) -> Result<Found> {
     let mut found = Found::default();
     for source in sources {
         match std::fs::metadata(source) {
             Ok(_) => walk(Path::new(source), &mut found),
             Err(_) if source.contains(['*', '?', '[']) => expand(source, &mut found)?,
-            Err(e) => return Err(Error::io(source)(e)),
+            Err(e) if source.starts_with("s3://") || source == "-" => {
+                let text = format!("{source}: reading from S3 and standard input is not built in");
+                return Err(Error::usage_hint(text, format!("copy the files first ({e})")));
+            }
+            Err(e) => found.unreadable.push((source.into(), e.to_string())),
         }
     }
     found.files.sort_by(|a, b| {
@@ -66,7 +70,10 @@ fn expand(pattern: &str, found: &mut Found) -> Result<()> {
             Err(e) => found.unreadable.push((e.path().to_path_buf(), e.error().to_string())),
         }
     }
-    if any { Ok(()) } else { Err(Error::usage(format!("nothing matches {pattern}"))) }
+    if !any {
+        found.unreadable.push((pattern.into(), "no file matches".to_owned()));
+    }
+    Ok(())
 }
 
 /// Adds one file, or every file below one folder. Symbolic links are followed; loops are reported.
@@ -148,7 +155,9 @@ mod tests {
         assert_eq!(names, ["README.md", "b.json.gz", "a.json.gz"]);
         assert!(!found.files[0].expected);
         assert_eq!(found.passed_over["digest"], 2, "asked for twice, met twice");
-        assert!(discover(&["no/such/place".into()]).is_err());
-        assert!(discover(&["no/such/*.gz".into()]).is_err());
+        for missing in ["no/such/place", "no/such/*.gz"] {
+            assert_eq!(discover(&[missing.into()]).unwrap().unreadable.len(), 1, "{missing}");
+        }
+        assert!(discover(&["a[".into()]).is_err());
     }
 }

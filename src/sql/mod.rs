@@ -72,11 +72,7 @@ impl Sql {
     /// # Errors
     /// [`Error::Sql`] with the engine's words; statements that would change anything are refused.
     pub async fn plan(&self, sql: &str, params: Params) -> Result<DataFrame> {
-        let options = SQLOptions::new()
-            .with_allow_ddl(false)
-            .with_allow_dml(false)
-            .with_allow_statements(false);
-        let frame = self.context.sql_with_options(sql, options).await?;
+        let frame = self.context.sql_with_options(sql, read_only()).await?;
         let wanted = frame.logical_plan().get_parameter_names()?;
         if let Some(missing) = wanted.iter().find(|name| !params.has(name)) {
             return Err(Error::usage_hint(
@@ -88,6 +84,26 @@ impl Sql {
             return Ok(frame);
         }
         Ok(frame.with_param_values(params.into_values())?)
+    }
+
+    /// As [`Sql::plan`], for statements and parameters that users type: a value that the statement
+    /// does not ask for is refused, because ignoring it would answer another question.
+    ///
+    /// # Errors
+    /// As [`Sql::plan`]; [`Error::Usage`].
+    pub async fn plan_exactly(&self, sql: &str, params: Params) -> Result<DataFrame> {
+        let wanted = self.context.sql_with_options(sql, read_only()).await?;
+        let wanted = wanted.logical_plan().get_parameter_names()?;
+        if let Some(name) = params.unwanted(&wanted) {
+            let mut names: Vec<_> = wanted.iter().map(String::as_str).collect();
+            names.sort_unstable();
+            let takes = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            return Err(Error::usage_hint(
+                format!("the query has no parameter ${name}"),
+                format!("parameters of the query: {takes}"),
+            ));
+        }
+        self.plan(sql, params).await
     }
 
     /// Runs one statement; rows come as a stream.
@@ -105,6 +121,11 @@ impl Sql {
     pub async fn rows(&self, sql: &str, params: Params) -> Result<Vec<RecordBatch>> {
         Ok(self.plan(sql, params).await?.collect().await?)
     }
+}
+
+/// Nothing that would change anything.
+fn read_only() -> SQLOptions {
+    SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false)
 }
 
 /// Several partitions, so that queries over memory use all cores.

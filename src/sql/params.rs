@@ -54,6 +54,13 @@ impl Params {
         self.values.contains_key(name.trim_start_matches('$'))
     }
 
+    /// A value that none of the wanted parameters takes.
+    pub(super) fn unwanted(&self, wanted: &std::collections::HashSet<String>) -> Option<&str> {
+        let names = self.values.keys().map(String::as_str);
+        let takes = |name: &&str| wanted.iter().any(|w| w.trim_start_matches('$') == *name);
+        names.filter(|name| !takes(name)).min()
+    }
+
     pub(super) fn into_values(self) -> ParamValues {
         let typed = self.values.into_iter().map(|(k, v)| (k, ScalarAndMetadata::from(v)));
         ParamValues::Map(typed.collect())

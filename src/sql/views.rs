@@ -48,7 +48,8 @@ const ACTIVITY_COLUMNS: &[Column] = &[
     col("recipient_account_id", Text, "account whose log holds it"),
     col("source_ip_address", Text, "address"),
     col("user_agent", Text, "user agent; written by the caller"),
-    col("error_code", Text, "null when it succeeded"),
+    col("error_code", Text, "null when it succeeded; a failed sign-in has only a message"),
+    col("error_message", Text, "errorMessage"),
     col("resources", Resources, "what was touched"),
     col("request_parameters", Json, "what was asked for"),
     col("event_id", Text, "joins events"),
@@ -61,7 +62,8 @@ SELECT e.event_time, e.event_date,
        c.origin_type, c.origin, c.origin_account_id, c.origin_detail, c.depth, c.chain,
        c.chain_strength, c.role_arn, c.role_name, c.session_name, c.session_id,
        e.access_key_id, e.principal_arn, e.event_source, e.event_name, e.read_only, e.aws_region,
-       e.recipient_account_id, e.source_ip_address, e.user_agent, e.error_code, e.resources,
+       e.recipient_account_id, e.source_ip_address, e.user_agent, e.error_code,
+       e.error_message, e.resources,
        e.request_parameters, e.event_id, c.unresolved_reason
 FROM events e
 LEFT JOIN attributions a ON a.event_id = e.event_id
