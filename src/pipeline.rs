@@ -15,7 +15,7 @@ use crate::intake::{self, Books, FileBook, Intake, Options, Progress, Sink};
 use crate::model::time;
 use crate::sessions::columns::{ATTRIBUTIONS, CREDENTIALS, LINKS, SESSIONS};
 use crate::sessions::rows::Tables;
-use crate::sessions::{link, rows};
+use crate::sessions::{Facts, link, rows};
 use crate::sources::{Found, LogFile, discover};
 use crate::store::columns::{COVERAGE, FILES, LINKING_STATE, REJECTS};
 use crate::store::{DataFile, Snapshot, Transaction};
@@ -86,16 +86,11 @@ pub async fn ingest(
     append(&mut tx, &REJECTS, ledger::reject_rows(&intake.rejects)?)?;
     if !unchanged {
         let coverage = ledger::coverage_rows(&tx, &intake.coverage)?;
-        let Tables { sessions, credentials, links, attributions, grants } =
-            rows::tables(&link(&facts))?;
         tx.append(&EVENTS, event_files)?;
         replace(&mut tx, &COVERAGE, coverage)?;
-        replace(&mut tx, &SESSIONS, sessions)?;
-        replace(&mut tx, &CREDENTIALS, credentials)?;
-        replace(&mut tx, &LINKS, links)?;
-        replace(&mut tx, &ATTRIBUTIONS, attributions)?;
-        replace(&mut tx, &GRANTS, grants)?;
-        replace(&mut tx, &LINKING_STATE, linking_state::rows(&facts)?)?;
+        for (def, files) in link_and_write(&tx, &facts)? {
+            tx.replace(def, files)?;
+        }
     }
     let snapshot = tx.commit().await?;
     let conflicts = intake.books.into_iter().filter(|file| file.conflicts > 0).collect();
@@ -183,6 +178,29 @@ fn write(tx: &Transaction, def: &TableDef, batch: RecordBatch) -> Result<Vec<Dat
 fn append(tx: &mut Transaction, def: &TableDef, batch: RecordBatch) -> Result<()> {
     let files = write(tx, def, batch)?;
     tx.append(def, files)
+}
+
+type Written = Vec<(&'static TableDef, Vec<DataFile>)>;
+
+/// Links, and writes what linking makes; the facts are kept for the next ingest meanwhile.
+fn link_and_write(tx: &Transaction, facts: &Facts) -> Result<Written> {
+    std::thread::scope(|scope| {
+        let state = scope.spawn(|| write(tx, &LINKING_STATE, linking_state::rows(facts)?));
+        let Tables { sessions, credentials, links, attributions, grants } =
+            rows::tables(&link(facts))?;
+        let batches: [(&'static TableDef, RecordBatch); 5] = [
+            (&SESSIONS, sessions),
+            (&CREDENTIALS, credentials),
+            (&LINKS, links),
+            (&ATTRIBUTIONS, attributions),
+            (&GRANTS, grants),
+        ];
+        let written = batches.into_iter().map(|(def, batch)| Ok((def, write(tx, def, batch)?)));
+        let mut written = written.collect::<Result<Written>>()?;
+        let state = state.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        written.push((&LINKING_STATE, state?));
+        Ok(written)
+    })
 }
 
 fn replace(tx: &mut Transaction, def: &TableDef, batch: RecordBatch) -> Result<()> {

@@ -38,3 +38,44 @@ fn every_resolvable_event_of_a_world_is_attributed_and_none_wrongly() {
         assert!(score.count(Verdict::RightlyUnknown) > 0, "{score:?}");
     }
 }
+
+/// What real collections suffer: records lost at random, keys redacted. Much becomes unknown then,
+/// but nobody may be named who was not behind the call.
+#[test]
+fn damaged_logs_never_name_somebody_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = WorldOptions { events: 8_000, accounts: 4, days: 1, seed: 5, losses: false };
+    generate::world(&options, dir.path()).unwrap();
+    let truth = truth::read(&dir.path().join("truth.csv"));
+    let records = support::records(dir.path());
+    let keep = |n: u64| move |r: &serde_json::Value| lot(r) % 10 >= n;
+    let lost: Vec<_> = records.iter().filter(|r| keep(3)(r)).cloned().collect();
+    for (harm, key, records) in [
+        ("a third of the records lost", None, lost),
+        ("all keys rewritten to one", Some(Some("ASIAREDACTED00000000")), records.clone()),
+        ("no keys", Some(None), records),
+    ] {
+        let mut records = records;
+        if let Some(key) = key {
+            support::rewrite_keys(&mut records, key);
+        }
+        let harmed = tempfile::tempdir().unwrap();
+        support::write_log(&harmed.path().join("log.json.gz"), &records);
+        let said = truth::said(&support::load(&[harmed.path()]));
+        let wrong: Vec<_> = said
+            .iter()
+            .filter(|(event, said)| truth::names_somebody_else(said, &truth[*event]))
+            .take(5)
+            .map(|(event, said)| (event, said, &truth[event]))
+            .collect();
+        assert!(wrong.is_empty(), "{harm}: {wrong:#?}");
+        let known = said.values().filter(|said| said.origin.is_some()).count();
+        assert!(known > said.len() / 2, "{harm}: only {known} of {} are known", said.len());
+    }
+}
+
+/// A number drawn by a record's id.
+fn lot(record: &serde_json::Value) -> u64 {
+    let id = record["eventID"].as_str().unwrap();
+    id.bytes().fold(7, |n: u64, b| n.wrapping_mul(31).wrapping_add(u64::from(b)))
+}

@@ -255,6 +255,17 @@ fn several_members_a_bom_and_pretty_print_are_fine() {
 }
 
 #[test]
+fn several_documents_and_several_lists_in_one_file_are_all_read() {
+    let (a, b) = (document(&[record(1), record(2)]), document(&[record(3)]));
+    let twice = format!(r#"{{"Records":[{}],"Records":[{},{}]}}"#, record(4), record(5), record(6));
+    let case = Case::new();
+    case.file("cat.json.gz", &[gz(&a), gz(&b)].concat());
+    case.file("twice.json", twice.as_bytes());
+    let loaded = case.load();
+    assert_eq!((loaded.books.kept, loaded.books.rejected), (6, 0), "{:?}", reasons(&loaded));
+}
+
+#[test]
 fn what_is_no_log_is_passed_over_by_path_and_by_content() {
     let digest =
         json!({"awsAccountId": "1", "digestStartTime": "x", "digestS3Object": "y", "logFiles": []});

@@ -130,21 +130,8 @@ fn inflict(records: &mut Vec<Value>, harm: &Harm) {
             });
         }
         Harm::Repeat(which) => records.push(records[which.index(records.len())].clone()),
-        Harm::OneKeyForAll => rewrite_keys(records, Some("ASIAREDACTED00000000")),
-        Harm::NoKeys => rewrite_keys(records, None),
-    }
-}
-
-fn rewrite_keys(records: &mut [Value], key: Option<&str>) {
-    for record in records {
-        for path in ["/userIdentity", "/responseElements/credentials"] {
-            let block = record.pointer_mut(path).and_then(Value::as_object_mut);
-            let Some(block) = block.filter(|b| b.contains_key("accessKeyId")) else { continue };
-            match key {
-                Some(key) => _ = block.insert("accessKeyId".into(), key.into()),
-                None => _ = block.remove("accessKeyId"),
-            }
-        }
+        Harm::OneKeyForAll => support::rewrite_keys(records, Some("ASIAREDACTED00000000")),
+        Harm::NoKeys => support::rewrite_keys(records, None),
     }
 }
 

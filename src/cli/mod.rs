@@ -60,9 +60,22 @@ fn own_argument_first(mut words: Vec<OsString>) -> Option<Vec<OsString>> {
 /// Runs the program.
 pub fn main() -> ExitCode {
     let args = parse(std::env::args_os().collect());
+    // Long statements, such as lists of thousands of addresses, are planned recursively.
+    let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(|| start(args));
+    match thread.map(std::thread::JoinHandle::join) {
+        Ok(Ok(code)) => code,
+        Ok(Err(_)) | Err(_) => ExitCode::FAILURE,
+    }
+}
+
+/// Address space, not memory: only what is used is taken.
+const STACK_BYTES: usize = 512 << 20;
+
+fn start(args: Args) -> ExitCode {
     let ui = ui::Ui::new();
     let result = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .thread_stack_size(STACK_BYTES / 16)
         .build()
         .map_err(crate::error::Error::io("tokio runtime"))
         .and_then(|runtime| runtime.block_on(run(args, &ui)));

@@ -114,7 +114,11 @@ impl<R: Read> RecordStream<R> {
         }
         if self.state == State::AfterRecords {
             self.state = State::Done;
-            return self.check_tail();
+            let item = self.check_tail();
+            if item.is_none() && self.state != State::Done {
+                return self.next(); // another list, or another document
+            }
+            return item;
         }
         None
     }
@@ -293,7 +297,8 @@ impl<R: Read> RecordStream<R> {
         }
     }
 
-    /// Nothing but `}` and other members may follow the list.
+    /// Nothing but other members, `}`, and further documents may follow the list. Files that were
+    /// joined with `cat` hold several documents.
     fn check_tail(&mut self) -> Option<Item<'static>> {
         let mut depth_closed = false;
         loop {
@@ -310,10 +315,20 @@ impl<R: Read> RecordStream<R> {
                         return self.bad_tail("unexpected text after Records");
                     }
                     self.advance(1);
+                    let next = self.peek();
+                    if member.is_ok_and(|name| name == "Records") && next == Some(b'[') {
+                        self.advance(1);
+                        self.state = State::InRecords;
+                        return None;
+                    }
                     if let Err(stop) = self.small_value::<serde::de::IgnoredAny>() {
                         self.number += 1;
                         return Some(stop.into());
                     }
+                }
+                Some(b'{') if depth_closed => {
+                    self.state = State::Start;
+                    return None;
                 }
                 Some(_) => return self.bad_tail("trailing junk after the end of the document"),
                 None => break,
@@ -330,6 +345,7 @@ impl<R: Read> RecordStream<R> {
 
     fn record(&mut self) -> Item<'_> {
         let (number, offset) = (self.number, self.offset());
+        let mut widened = false;
         let length = loop {
             let rest = self.rest();
             let mut values = serde_json::Deserializer::from_slice(rest).into_iter::<&RawValue>();
@@ -338,15 +354,19 @@ impl<R: Read> RecordStream<R> {
             match parsed {
                 // A bare number at the end of the window may go on in the next one.
                 Some(Ok(_)) if used < rest.len() || self.end.is_some() => break Ok(used),
-                Some(Err(e)) if !e.is_eof() => break Err(message_of(&e)),
+                // What the window cuts in the middle of a number or a character may look wrong
+                // rather than cut: only an error that stays with more text is one.
+                Some(Err(e)) if !e.is_eof() && (widened || self.end.is_some()) => {
+                    break Err(message_of(&e));
+                }
+                Some(Err(e)) if !e.is_eof() => widened = true,
+                _ if self.end.is_some() => break Err(self.early_end()),
                 _ => {}
             }
             if rest.len() > self.limits.record_bytes {
                 break Err(format!("record exceeds {} bytes", self.limits.record_bytes));
             }
-            if !self.refill() {
-                break Err(self.early_end());
-            }
+            self.refill();
         };
         match length {
             Ok(length) if length <= self.limits.record_bytes => self.whole_record(length),

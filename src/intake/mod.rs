@@ -22,6 +22,9 @@ use crate::error::Result;
 pub use books::{Books, FileBook};
 pub use worker::{Intake, run};
 
+/// More threads than any machine has cores for.
+const MOST_WORKERS: usize = 256;
+
 /// How much an intake may use.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
@@ -39,7 +42,7 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             threads: 0,
-            waiting_bytes: 192 << 20,
+            waiting_bytes: 96 << 20,
             inflated_bytes: 16 << 30,
             limits: Limits::default(),
         }
@@ -51,7 +54,7 @@ impl Options {
     pub fn workers(&self) -> usize {
         match self.threads {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
-            n => n,
+            n => n.min(MOST_WORKERS),
         }
     }
 }

@@ -168,7 +168,7 @@ fn a_table_fits_the_terminal() {
         ("user_agent", strings(&[Some(&long)])),
         ("more", strings(&[Some("日本語日本語日本語日本語")])),
     ]);
-    for width in 30..140 {
+    for width in 50..140 {
         let style = Style { width: Some(width), ..Style::default() };
         let shown = text(Format::Table, std::slice::from_ref(&rows), &style);
         let widest = shown.lines().map(unicode_width::UnicodeWidthStr::width).max();

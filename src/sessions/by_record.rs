@@ -6,8 +6,17 @@ use std::sync::Arc;
 use super::facts::CredentialFacts;
 use crate::model::arn;
 
+/// Whether the role belongs to Identity Center: `AWSReservedSSO_<permission set>_<16 hexadecimal>`
+/// below the path that only AWS can use. A name alone proves nothing: anybody can choose it.
+/// Source: IAM Identity Center User Guide, "Referencing permission sets in resource policies".
 pub(super) fn is_sso(facts: &CredentialFacts) -> bool {
-    facts.role_name().is_some_and(|role| role.starts_with("AWSReservedSSO_"))
+    let named = facts.role_name().is_some_and(|role| {
+        let suffix = role.strip_prefix("AWSReservedSSO_").and_then(|r| r.rsplit_once('_'));
+        suffix.is_some_and(|(_, hex)| hex.len() == 16 && hex.bytes().all(|b| b.is_ascii_hexdigit()))
+    });
+    // An assumed-role ARN shows no path: then the form of the name has to do.
+    let path = facts.issuer_arn.as_deref();
+    named && path.is_none_or(|arn| arn.contains(":role/aws-reserved/sso.amazonaws.com/"))
 }
 
 pub(super) fn label(facts: &CredentialFacts) -> Arc<str> {

@@ -14,6 +14,7 @@
 
 use hashbrown::{HashMap, HashSet};
 
+use super::by_record::is_sso;
 use super::facts::CredentialFacts;
 use super::twins::WholeGrant;
 use crate::grants::get_role_credentials::is_role_of_permission_set;
@@ -261,14 +262,11 @@ fn same_principal(grant: &Grant, facts: &CredentialFacts) -> bool {
     }
 }
 
-/// Whether the role agrees as far as both sides show it. Session names may differ: Lambda's do.
+/// Whether the role agrees as far as both sides show it. Where the response shows no principal, the
+/// session names may differ: Lambda's do.
 fn same_role(grant: &Grant, facts: &CredentialFacts) -> bool {
     if let (Some(issued), Some(calling)) = (&grant.child.principal_id, &facts.principal_id) {
-        let role_id = |principal: &str| principal.split(':').next().unwrap_or("").to_owned();
-        return match grant.child.identity_type.as_str() {
-            "AssumedRole" => role_id(issued) == role_id(calling),
-            _ => issued == calling,
-        };
+        return issued == calling;
     }
     if let (Some(asked), Some(issuer)) = (&grant.child.role_arn, &facts.issuer_arn) {
         return asked == issuer;
@@ -281,7 +279,7 @@ fn same_role(grant: &Grant, facts: &CredentialFacts) -> bool {
 
 /// Identity Center shows account and permission set, and the user by id or by name.
 fn fits_identity_center(grant: &Grant, facts: &CredentialFacts) -> bool {
-    let Some(role) = facts.role_name().filter(|role| role.starts_with("AWSReservedSSO_")) else {
+    let Some(role) = facts.role_name().filter(|_| is_sso(facts)) else {
         return false;
     };
     let set_fits =

@@ -17,22 +17,21 @@ pub const MOST_VALUES: usize = 100;
 /// The smallest values of a set, in text order; what is dropped does not depend on the order of
 /// insertion.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SmallestValues(BTreeSet<String>);
+pub struct SmallestValues(Vec<Box<str>>);
 
 impl SmallestValues {
     /// Adds one value.
     pub fn add(&mut self, value: &str) {
-        if self.0.contains(value) {
+        let Err(place) = self.0.binary_search_by(|known| known.as_ref().cmp(value)) else { return };
+        if place >= MOST_VALUES {
             return;
         }
-        let full = self.0.len() >= MOST_VALUES;
-        if full && self.0.last().is_some_and(|last| last.as_str() < value) {
-            return;
+        if self.0.is_empty() {
+            // Most sets stay at one or two values, and there are millions of them.
+            self.0.reserve_exact(1);
         }
-        self.0.insert(value.to_owned());
-        if full {
-            self.0.pop_last();
-        }
+        self.0.insert(place, value.into());
+        self.0.truncate(MOST_VALUES);
     }
 
     /// Adds the values of another set.
@@ -42,7 +41,7 @@ impl SmallestValues {
 
     /// The values in text order.
     pub fn values(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(String::as_str)
+        self.0.iter().map(AsRef::as_ref)
     }
 }
 
@@ -229,7 +228,10 @@ pub struct Facts {
 
 impl Facts {
     /// Adds the facts of other events.
-    pub fn merge(&mut self, other: Facts) {
+    pub fn merge(&mut self, mut other: Facts) {
+        if other.credentials.len() > self.credentials.len() {
+            std::mem::swap(self, &mut other); // the result is the same, the work is less
+        }
         for (id, facts) in other.credentials {
             match self.credentials.entry(id) {
                 hashbrown::hash_map::Entry::Occupied(mut entry) => entry.get_mut().merge(facts),
@@ -294,7 +296,9 @@ impl Facts {
         }
         facts.event_sources.add(event.event_source);
         // One credential can show different identities: a forwarded call, a session tag.
-        keep_smaller(&mut facts.in_scope_of, event.identity.in_scope_of.clone());
+        if facts.in_scope_of != event.identity.in_scope_of {
+            keep_smaller(&mut facts.in_scope_of, event.identity.in_scope_of.clone());
+        }
         let columns = &event.identity.columns;
         merge_identity(facts, columns);
     }

@@ -1,5 +1,6 @@
 //! Puts the parts together: facts in; sessions, credentials, links, attributions and grants out.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use hashbrown::{HashMap, HashSet};
@@ -13,25 +14,25 @@ use crate::grants::{Caller, Grant, Join};
 use crate::model::{ids, time};
 
 /// The answer, ordered by id.
-#[derive(Debug, Default)]
-pub struct Linked {
+#[derive(Debug)]
+pub struct Linked<'f> {
     /// Every credential, by id.
-    pub credentials: Vec<LinkedCredential>,
+    pub credentials: Vec<LinkedCredential<'f>>,
     /// Every session, by id: the credentials it consists of, as indices.
     pub sessions: BTreeMap<String, Vec<usize>>,
     /// Every grant with its other half, as (caller's copy, owner's copy).
-    pub grants: Vec<LinkedGrant>,
+    pub grants: Vec<LinkedGrant<'f>>,
     /// Events whose caller another record names: owner's copy, credential, caller's copy.
     pub attributions: Vec<Attribution>,
 }
 
 /// One credential with its origin and evidence.
 #[derive(Debug)]
-pub struct LinkedCredential {
+pub struct LinkedCredential<'f> {
     /// Stable id.
-    pub id: String,
+    pub id: Cow<'f, str>,
     /// What the records say of it.
-    pub facts: CredentialFacts,
+    pub facts: Cow<'f, CredentialFacts>,
     /// What could have started it.
     pub candidates: Candidates,
     /// Who is behind it.
@@ -40,9 +41,9 @@ pub struct LinkedCredential {
 
 /// One grant after linking.
 #[derive(Debug)]
-pub struct LinkedGrant {
+pub struct LinkedGrant<'f> {
     /// The caller's copy where there is one.
-    pub grant: Grant,
+    pub grant: &'f Grant,
     /// Event id of the owner's copy, where both are there.
     pub twin_event_id: Option<String>,
     /// Session that was started.
@@ -62,27 +63,29 @@ pub struct Attribution {
     pub proof_event_id: String,
 }
 
+/// Credentials by id: those of the facts, and those that only a grant mentions.
+type Known<'f> = BTreeMap<Cow<'f, str>, Cow<'f, CredentialFacts>>;
+
 /// Links everything. The result depends on the facts alone, not on how they were collected.
-pub fn link(facts: &Facts) -> Linked {
+pub fn link(facts: &Facts) -> Linked<'_> {
     let copies = caller_copies(&facts.shared_calls);
     let grants = whole_grants(facts, &copies);
-    let mut credentials: BTreeMap<&str, CredentialFacts> =
-        facts.credentials.iter().map(|(id, facts)| (id.as_str(), facts.clone())).collect();
-    let unrecorded = callers_without_records(&grants, &credentials);
-    credentials.extend(unrecorded.iter().map(|(id, facts)| (id.as_str(), facts.clone())));
+    let recorded = facts.credentials.iter();
+    let mut known: Known =
+        recorded.map(|(id, facts)| (Cow::from(id.as_str()), Cow::Borrowed(facts))).collect();
+    let unrecorded = callers_without_records(&grants, &known);
+    known.extend(unrecorded.into_iter().map(|(id, facts)| (Cow::Owned(id), Cow::Owned(facts))));
 
-    let console = console_sessions(credentials.values());
+    let console = console_sessions(known.values().map(AsRef::as_ref));
     let index = Index::new(&grants, console.iter().map(String::as_str).collect());
-    let mut found: Vec<Candidates> =
-        credentials.iter().map(|(id, facts)| index.of(id, facts)).collect();
-    withhold_where_a_grant_is_missing(&mut found, credentials.values());
-    let unused = unused_credentials(&grants, &found, &credentials);
-    let mut ids: Vec<String> = credentials.keys().map(|id| (*id).to_owned()).collect();
-    let mut all: Vec<CredentialFacts> = credentials.into_values().collect();
+    let mut found: Vec<Candidates> = known.iter().map(|(id, facts)| index.of(id, facts)).collect();
+    withhold_where_a_grant_is_missing(&mut found, known.values().map(AsRef::as_ref));
+    let unused = unused_credentials(&grants, &found, &known);
+    let (mut ids, mut all): (Vec<_>, Vec<_>) = known.into_iter().unzip();
     for (id, facts) in unused {
         found.push(index.of(&id, &facts));
-        ids.push(id);
-        all.push(facts);
+        ids.push(Cow::Owned(id));
+        all.push(Cow::Owned(facts));
     }
 
     let origins = origins_of(&ids, &all, &found, &grants);
@@ -104,12 +107,12 @@ pub fn link(facts: &Facts) -> Linked {
 }
 
 fn origins_of(
-    ids: &[String],
-    all: &[CredentialFacts],
+    ids: &[Cow<str>],
+    all: &[Cow<CredentialFacts>],
     found: &[Candidates],
     grants: &[WholeGrant],
 ) -> Vec<Origin> {
-    let names = Names::collect(all.iter());
+    let names = Names::collect(all.iter().map(AsRef::as_ref));
     let nodes: Vec<Node> = ids
         .iter()
         .zip(all)
@@ -120,10 +123,7 @@ fn origins_of(
 }
 
 /// Callers that only a grant mentions: the previous principal of a role switch.
-fn callers_without_records(
-    grants: &[WholeGrant],
-    known: &BTreeMap<&str, CredentialFacts>,
-) -> Vec<(String, CredentialFacts)> {
+fn callers_without_records(grants: &[WholeGrant], known: &Known) -> Vec<(String, CredentialFacts)> {
     let callers = grants.iter().map(|whole| &whole.grant.caller);
     let unknown = callers.filter(|caller| !known.contains_key(caller.credential_id.as_str()));
     let by_id: BTreeMap<&str, &Caller> =
@@ -151,7 +151,7 @@ fn console_sessions<'f>(all: impl Iterator<Item = &'f CredentialFacts>) -> BTree
 fn unused_credentials(
     grants: &[WholeGrant],
     found: &[Candidates],
-    known: &BTreeMap<&str, CredentialFacts>,
+    known: &Known,
 ) -> BTreeMap<String, CredentialFacts> {
     let used: HashSet<usize> = found
         .iter()
@@ -231,11 +231,11 @@ fn group_sessions(credentials: &[LinkedCredential]) -> BTreeMap<String, Vec<usiz
     sessions
 }
 
-fn linked_grants(
-    grants: &[WholeGrant],
+fn linked_grants<'f>(
+    grants: &[WholeGrant<'f>],
     credentials: &[LinkedCredential],
     sessions: &BTreeMap<String, Vec<usize>>,
-) -> Vec<LinkedGrant> {
+) -> Vec<LinkedGrant<'f>> {
     let mut users: HashMap<usize, Vec<(usize, bool)>> = HashMap::new();
     for (i, credential) in credentials.iter().enumerate() {
         let sole = credential.candidates.found.len() == 1;
@@ -261,14 +261,14 @@ fn linked_grants(
                     let members = session.and_then(|id| sessions.get(&id)).into_iter().flatten();
                     let called =
                         |facts: &CredentialFacts| facts.access_key_id.is_some() && facts.events > 0;
-                    Some(members.map(|i| &credentials[*i].facts).any(called))
+                    Some(members.map(|i| credentials[*i].facts.as_ref()).any(called))
                 }
                 None => Some(false),
             };
             let session =
                 users.iter().filter_map(|(c, _)| credentials[*c].facts.session_id.as_ref());
             LinkedGrant {
-                grant: whole.grant.clone(),
+                grant: whole.grant,
                 twin_event_id: whole.twin.map(|twin| twin.event_id.clone()),
                 issued_session_id: session
                     .min()

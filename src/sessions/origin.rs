@@ -208,6 +208,9 @@ impl Solver<'_> {
             .as_deref()
             .or_else(|| self.names.user_arn(account, facts.principal_id.as_deref()));
         let name = arn.or(facts.user_name.as_deref()).or(facts.principal_id.as_deref());
+        if name.is_none() {
+            return Origin::unknown("identity_not_recorded", None);
+        }
         Origin::start("IAMUser", name.map(str::to_owned), facts.account_id.clone())
     }
 
@@ -243,7 +246,9 @@ impl Solver<'_> {
 
     fn role(&self, i: usize, solved: &[Option<Origin>]) -> Origin {
         let Node { facts, candidates, .. } = &self.nodes[i];
-        if is_sso(facts) {
+        let assumed_by_hand =
+            candidates.found.iter().any(|c| self.grants[c.grant].grant.kind == "AssumeRole");
+        if is_sso(facts) && !assumed_by_hand {
             // Identity Center alone can assume these roles, and it sets the session name.
             let mut start =
                 Origin::start("IdentityCenterUser", facts.session_name().map(str::to_owned), None);

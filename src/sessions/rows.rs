@@ -1,5 +1,6 @@
 //! The linked answer as batches of its five tables.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -82,15 +83,15 @@ fn candidate_count(credential: &LinkedCredential) -> Cell {
 
 /// A session put together from its credentials.
 struct Session<'l> {
-    credentials: Vec<&'l LinkedCredential>,
-    facts: CredentialFacts,
+    credentials: Vec<&'l LinkedCredential<'l>>,
+    facts: Cow<'l, CredentialFacts>,
     /// The credential that stands for the session where all agree.
-    speaker: &'l LinkedCredential,
+    speaker: &'l LinkedCredential<'l>,
     disagree: bool,
 }
 
 impl<'l> Session<'l> {
-    fn of(linked: &'l Linked, members: &[usize]) -> Option<Session<'l>> {
+    fn of(linked: &'l Linked<'l>, members: &[usize]) -> Option<Session<'l>> {
         let credentials: Vec<_> = members.iter().map(|i| &linked.credentials[*i]).collect();
         // Issued but unused keys say nothing about who used the session, as long as others do.
         let used: Vec<_> = credentials.iter().copied().filter(|c| c.facts.events > 0).collect();
@@ -102,9 +103,10 @@ impl<'l> Session<'l> {
         });
         let speaker = *voters_by_evidence.first()?;
         let disagree = voters.iter().any(|c| !c.origin.names_same(&speaker.origin));
-        let mut facts = CredentialFacts::default();
-        facts.partition.clone_from(&speaker.facts.partition);
-        credentials.iter().for_each(|c| facts.merge(c.facts.clone()));
+        let facts = match credentials.as_slice() {
+            [only] => Cow::Borrowed(only.facts.as_ref()),
+            several => Cow::Owned(together(several)),
+        };
         Some(Session { credentials, facts, speaker, disagree })
     }
 
@@ -124,13 +126,22 @@ impl<'l> Session<'l> {
     }
 
     /// One value if all credentials that were used have the same.
-    fn common<T: PartialEq>(&self, value: impl Fn(&'l LinkedCredential) -> T) -> Option<T> {
+    fn common<T: PartialEq>(&self, value: impl Fn(&'l LinkedCredential<'l>) -> T) -> Option<T> {
         let used = |c: &&&LinkedCredential| c.facts.events > 0;
         let any_used = self.credentials.iter().any(|c| c.facts.events > 0);
         let mut voters = self.credentials.iter().filter(|c| !any_used || used(c));
         let first = value(voters.next()?);
         voters.all(|c| value(c) == first).then_some(first)
     }
+}
+
+fn together(credentials: &[&LinkedCredential]) -> CredentialFacts {
+    let mut facts = CredentialFacts::default();
+    if let Some(first) = credentials.first() {
+        facts.partition.clone_from(&first.facts.partition);
+    }
+    credentials.iter().for_each(|c| facts.merge(c.facts.clone().into_owned()));
+    facts
 }
 
 /// The chain of a session whose credentials come from different callers: its own label is all they share.
@@ -185,7 +196,7 @@ fn session_row(linked: &Linked, id: &str, session: &Session) -> Vec<Cell> {
         session.credentials.iter().filter_map(|c| c.facts.access_key_id.as_deref()).collect();
     let expires = session.credentials.iter().filter_map(|c| {
         let grants = c.candidates.found.iter().map(|c| &linked.grants[c.grant].grant);
-        grants.filter_map(expiry).max()
+        grants.filter_map(|grant| expiry(grant)).max()
     });
     let known_text = |value: &Option<String>| if known { text(value) } else { Cell::Null };
     let reason = if known { origin.unresolved_reason } else { Some("credentials_disagree") };
@@ -241,7 +252,7 @@ fn credentials(linked: &Linked) -> Result<RecordBatch> {
 fn credential_row(linked: &Linked, credential: &LinkedCredential) -> Vec<Cell> {
     let (facts, origin) = (&credential.facts, &credential.origin);
     vec![
-        credential.id.as_str().into(),
+        credential.id.as_ref().into(),
         text(&facts.session_id),
         text(&facts.access_key_id),
         text(&facts.identity_type),
@@ -256,7 +267,7 @@ fn credential_row(linked: &Linked, credential: &LinkedCredential) -> Vec<Cell> {
         instant(facts.last_event_at),
         count(facts.events),
         count(facts.forwarded),
-        origin.parent.map(|i| linked.credentials[i].id.clone()).into(),
+        origin.parent.map(|i| linked.credentials[i].id.as_ref()).into(),
         origin.grant.map(|i| linked.grants[i].grant.event_id.clone()).into(),
         origin.origin_type.as_str().into(),
         text(&origin.origin),

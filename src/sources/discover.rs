@@ -88,6 +88,9 @@ fn walk(root: &Path, found: &mut Found) {
                 let reason = "neither a file nor a folder".to_owned();
                 found.unreadable.push((entry.into_path(), reason));
             }
+            Ok(entry) if !entry.file_type().is_dir() => {
+                *found.passed_over.entry("neither file nor folder").or_default() += 1;
+            }
             Ok(_) => {}
             Err(e) => {
                 let path = e.path().unwrap_or(root).to_path_buf();

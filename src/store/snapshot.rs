@@ -64,8 +64,15 @@ fn kept_path(dir: &Path, id: u64) -> PathBuf {
 }
 
 /// The current snapshot; `None` when there is none.
+///
+/// Where `snapshot.json` is gone the newest kept one is current: all its tables were committed before
+/// it was written, and to begin anew would hide everything that is in.
 pub(super) fn read_current(dir: &Path) -> Result<Option<Snapshot>> {
-    read(dir, &current_path(dir))
+    if let Some(current) = read(dir, &current_path(dir))? {
+        return Ok(Some(current));
+    }
+    let newest = (1..).take_while(|id| kept_path(dir, *id).exists()).last();
+    newest.map_or(Ok(None), |id| read_kept(dir, id))
 }
 
 /// The snapshot numbered `id`; `None` when there is none.

@@ -42,3 +42,17 @@ pub fn write_log(path: &Path, records: &[serde_json::Value]) {
     serde_json::to_writer(&mut gz, &serde_json::json!({ "Records": records })).unwrap();
     gz.finish().unwrap();
 }
+
+/// Rewrites every access key to one value, or removes them all.
+pub fn rewrite_keys(records: &mut [serde_json::Value], key: Option<&str>) {
+    for record in records {
+        for path in ["/userIdentity", "/responseElements/credentials"] {
+            let block = record.pointer_mut(path).and_then(serde_json::Value::as_object_mut);
+            let Some(block) = block.filter(|b| b.contains_key("accessKeyId")) else { continue };
+            match key {
+                Some(key) => _ = block.insert("accessKeyId".into(), key.into()),
+                None => _ = block.remove("accessKeyId"),
+            }
+        }
+    }
+}

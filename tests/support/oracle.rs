@@ -253,7 +253,12 @@ impl<'r> Oracle<'r> {
 
     /// Session name, if the role belongs to Identity Center.
     fn sso_name(&self, record: Record<'r>) -> Option<&'r str> {
-        self.role(record).filter(|role| role.starts_with("AWSReservedSSO_"))?;
+        let (_, hex) = self.role(record)?.strip_prefix("AWSReservedSSO_")?.rsplit_once('_')?;
+        let reserved =
+            self.issuer(record).is_none_or(|arn| arn.contains("/aws-reserved/sso.amazonaws.com/"));
+        if hex.len() != 16 || !reserved {
+            return None;
+        }
         text(record, "/userIdentity/principalId")?.split_once(':').map(|(_, name)| name)
     }
 
@@ -347,10 +352,11 @@ impl<'r> Oracle<'r> {
     /// Who holds the credentials of a role, root or federated session.
     fn holder(&self, record: Record<'r>, path: &mut Path<'r>) -> Answer {
         let mine = self.same_credential(record);
-        if let Some(name) = self.sso_name(record) {
+        let grants = self.grants_of(record, &mine);
+        let by_hand = grants.iter().any(|g| event_name(g) == "AssumeRole");
+        if let Some(name) = self.sso_name(record).filter(|_| !by_hand) {
             return Answer::of("IdentityCenterUser", Some(name), None).one_deeper();
         }
-        let grants = self.grants_of(record, &mine);
         let account = text(record, "/userIdentity/accountId");
         match kind(record) {
             "AssumedRole" if grants.is_empty() => self.service_by_record(record, &mine),
@@ -543,12 +549,7 @@ impl<'r> Oracle<'r> {
     fn role_fits(&self, record: Record<'r>, grant: &Record<'r>) -> bool {
         let calling = text(record, "/userIdentity/principalId");
         if let (Some(issued), Some(calling)) = (target_principal(grant), calling) {
-            let id = |p: &str| p.split(':').next().unwrap().to_owned();
-            return if kind(record) == "AssumedRole" {
-                id(issued) == id(calling)
-            } else {
-                issued == calling
-            };
+            return issued == calling;
         }
         match (text(grant, "/requestParameters/roleArn"), self.issuer(record)) {
             (Some(asked), Some(issuer)) => asked == issuer,

@@ -175,3 +175,12 @@ fn judge(said: &Said, truth: &Truth) -> Verdict {
         _ => Verdict::Wrong,
     }
 }
+
+/// Whether the tool named one who was not behind the event. To show the principal id of another
+/// account, when that account's own record is missing, names nobody.
+pub fn names_somebody_else(said: &Said, truth: &Truth) -> bool {
+    let named = said.origin.is_some() && said.origin_type != "AWSAccount";
+    let same = said.origin.as_deref() == Some(truth.origin.as_str())
+        && said.origin_type == truth.origin_type;
+    named && !same
+}
