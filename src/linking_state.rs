@@ -32,7 +32,7 @@ pub fn read(tx: &Transaction) -> Result<Facts> {
             match kinds.value(row) {
                 CREDENTIAL => {
                     let credential: CredentialFacts = parse(value)?;
-                    facts.credentials.insert(keys.value(row).to_owned(), credential);
+                    facts.credentials.insert(keys.value(row).to_owned(), Box::new(credential));
                 }
                 GRANT => {
                     let grant: Grant = parse(value)?;
@@ -50,24 +50,31 @@ pub fn read(tx: &Transaction) -> Result<Facts> {
     Ok(facts)
 }
 
-/// The facts as rows of **linking_state**, ordered.
+/// Rows of one batch; the text of all facts at once would take more memory than the facts.
+const BATCH_ROWS: usize = 16 * 1024;
+
+/// Hands the facts over as batches of **linking_state**, ordered.
 ///
 /// # Errors
-/// Arrow's or JSON's: a defect of ours.
-pub fn rows(facts: &Facts) -> Result<RecordBatch> {
+/// Those of `each`; Arrow's or JSON's: a defect of ours.
+pub fn each_batch(facts: &Facts, mut each: impl FnMut(RecordBatch) -> Result<()>) -> Result<()> {
     let mut rows = RowsBuilder::new(&LINKING_STATE);
+    let mut push = |kind: &str, key: &str, value: Result<String>| {
+        rows.push(vec![kind.into(), key.into(), value?.into()]);
+        if rows.rows() >= BATCH_ROWS { each(rows.finish()?) } else { Ok(()) }
+    };
     let mut credentials: Vec<_> = facts.credentials.iter().collect();
     credentials.sort_by_key(|(id, _)| *id);
     for (id, credential) in credentials {
-        rows.push(vec![CREDENTIAL.into(), id.as_str().into(), text(credential)?.into()]);
+        push(CREDENTIAL, id, text(credential))?;
     }
     for grant in facts.grants.values() {
-        rows.push(vec![GRANT.into(), grant.event_id.as_str().into(), text(grant)?.into()]);
+        push(GRANT, &grant.event_id, text(grant))?;
     }
     for call in &facts.shared_calls {
-        rows.push(vec![SHARED_CALL.into(), call.event_id.as_str().into(), text(call)?.into()]);
+        push(SHARED_CALL, &call.event_id, text(call))?;
     }
-    rows.finish()
+    each(rows.finish()?)
 }
 
 fn parse<T: DeserializeOwned>(value: &str) -> Result<T> {

@@ -185,7 +185,14 @@ type Written = Vec<(&'static TableDef, Vec<DataFile>)>;
 /// Links, and writes what linking makes; the facts are kept for the next ingest meanwhile.
 fn link_and_write(tx: &Transaction, facts: &Facts) -> Result<Written> {
     std::thread::scope(|scope| {
-        let state = scope.spawn(|| write(tx, &LINKING_STATE, linking_state::rows(facts)?));
+        let state = scope.spawn(|| -> Result<Vec<DataFile>> {
+            let mut files = Vec::new();
+            linking_state::each_batch(facts, |batch| {
+                files.extend(write(tx, &LINKING_STATE, batch)?);
+                Ok(())
+            })?;
+            Ok(files)
+        });
         let Tables { sessions, credentials, links, attributions, grants } =
             rows::tables(&link(facts))?;
         let batches: [(&'static TableDef, RecordBatch); 5] = [

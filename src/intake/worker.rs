@@ -64,6 +64,7 @@ pub fn run(
         options,
         progress,
         failure: Mutex::new(None),
+        facts: Mutex::default(),
     };
     let results = std::thread::scope(|scope| {
         let threads: Vec<_> =
@@ -81,6 +82,7 @@ pub fn run(
     if let Some(error) = shared.failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
         return Err(error);
     }
+    intake.facts = shared.facts.into_inner().unwrap_or_else(PoisonError::into_inner);
     intake.books = shared.gate.into_books();
     intake
         .rejects
@@ -91,7 +93,6 @@ pub fn run(
 impl Intake {
     fn merge(&mut self, other: Intake) {
         self.rejects.extend(other.rejects);
-        self.facts.merge(other.facts);
         self.coverage.merge(other.coverage);
     }
 }
@@ -122,6 +123,8 @@ struct Shared<'a> {
     options: &'a Options,
     progress: &'a dyn Progress,
     failure: Mutex<Option<Error>>,
+    /// One for all workers: each worker's own would hold the same callers again.
+    facts: Mutex<Facts>,
 }
 
 impl Shared<'_> {
@@ -266,7 +269,8 @@ impl<'a> Worker<'a> {
     fn take_over(&mut self, Passed { chunk, claims }: Passed) -> Result<()> {
         let mut chunk: Chunk = chunk.without_duplicates(&claims)?;
         self.result.rejects.append(&mut chunk.rejects);
-        let Intake { facts, coverage, .. } = &mut self.result;
+        let coverage = &mut self.result.coverage;
+        let mut facts = self.shared.facts.lock().unwrap_or_else(PoisonError::into_inner);
         chunk.observe(|row, observed, account| {
             facts.observe(observed);
             coverage.add(account, observed.aws_region, row.time, row.file);
@@ -275,6 +279,7 @@ impl<'a> Worker<'a> {
             facts.add_grant((grant.event_id.clone(), grant.record_hash), grant);
         }
         facts.shared_calls.extend(chunk.shared_calls.drain(..).map(|(_, call)| call));
+        drop(facts);
         if chunk.batch.num_rows() == 0 {
             return Ok(());
         }

@@ -219,7 +219,7 @@ pub struct SharedCall {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Facts {
     /// By credential id.
-    pub credentials: HashMap<String, CredentialFacts>,
+    pub credentials: HashMap<String, Box<CredentialFacts>>,
     /// By event id and content, so that two contents under one id stay apart.
     pub grants: BTreeMap<(String, u64), Grant>,
     /// Copies of calls that several accounts recorded.
@@ -234,7 +234,7 @@ impl Facts {
         }
         for (id, facts) in other.credentials {
             match self.credentials.entry(id) {
-                hashbrown::hash_map::Entry::Occupied(mut entry) => entry.get_mut().merge(facts),
+                hashbrown::hash_map::Entry::Occupied(mut entry) => entry.get_mut().merge(*facts),
                 hashbrown::hash_map::Entry::Vacant(entry) => {
                     entry.insert(facts);
                 }
@@ -268,7 +268,7 @@ impl Facts {
             let partition = crate::decode::actor::partition(&identity.columns, event.aws_region);
             let mut facts = CredentialFacts::of_identity(identity, partition);
             facts.session_id = event.session_id.map(str::to_owned);
-            facts
+            Box::new(facts)
         });
         let sign_in = event.event_source.starts_with("signin.amazonaws.com")
             && matches!(event.event_name, "ConsoleLogin" | "SwitchRole" | "RenewRole" | "CheckMfa");

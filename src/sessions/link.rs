@@ -71,8 +71,9 @@ pub fn link(facts: &Facts) -> Linked<'_> {
     let copies = caller_copies(&facts.shared_calls);
     let grants = whole_grants(facts, &copies);
     let recorded = facts.credentials.iter();
-    let mut known: Known =
-        recorded.map(|(id, facts)| (Cow::from(id.as_str()), Cow::Borrowed(facts))).collect();
+    let mut known: Known = recorded
+        .map(|(id, facts)| (Cow::from(id.as_str()), Cow::Borrowed(facts.as_ref())))
+        .collect();
     let unrecorded = callers_without_records(&grants, &known);
     known.extend(unrecorded.into_iter().map(|(id, facts)| (Cow::Owned(id), Cow::Owned(facts))));
 
