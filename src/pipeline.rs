@@ -9,12 +9,9 @@ use arrow::array::RecordBatch;
 
 use crate::error::{Error, Result};
 use crate::events::EVENTS;
-use crate::grants::columns::GRANTS;
 use crate::intake::seen::Seen;
 use crate::intake::{self, Books, FileBook, Intake, Options, Progress, Sink};
 use crate::model::time;
-use crate::sessions::columns::{ATTRIBUTIONS, CREDENTIALS, LINKS, SESSIONS};
-use crate::sessions::rows::Tables;
 use crate::sessions::{Facts, link, rows};
 use crate::sources::{Found, LogFile, discover};
 use crate::store::columns::{COVERAGE, FILES, LINKING_STATE, REJECTS};
@@ -116,20 +113,18 @@ pub fn load(
         return Err(nothing_readable(sources, &intake));
     }
     let state = sink.state.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let linked = rows::tables(&link(&intake.facts))?;
     let now = chrono::Utc::now().timestamp_micros();
     let coverage = ledger::coverage_batch(&intake.coverage.counts())?;
-    let tables = BTreeMap::from([
+    let mut tables = BTreeMap::from([
         (EVENTS.name, state.batches),
-        (SESSIONS.name, vec![linked.sessions]),
-        (CREDENTIALS.name, vec![linked.credentials]),
-        (LINKS.name, vec![linked.links]),
-        (ATTRIBUTIONS.name, vec![linked.attributions]),
-        (GRANTS.name, vec![linked.grants]),
         (FILES.name, vec![ledger::file_rows(&intake.books, now)?]),
         (REJECTS.name, vec![ledger::reject_rows(&intake.rejects)?]),
         (COVERAGE.name, vec![coverage]),
     ]);
+    let linked = link(&intake.facts);
+    for (def, build) in rows::TABLES {
+        tables.insert(def.name, vec![build(&linked)?]);
+    }
     Ok(Loaded { tables, books, problems: intake.rejects })
 }
 
@@ -193,16 +188,11 @@ fn link_and_write(tx: &Transaction, facts: &Facts) -> Result<Written> {
             })?;
             Ok(files)
         });
-        let Tables { sessions, credentials, links, attributions, grants } =
-            rows::tables(&link(facts))?;
-        let batches: [(&'static TableDef, RecordBatch); 5] = [
-            (&SESSIONS, sessions),
-            (&CREDENTIALS, credentials),
-            (&LINKS, links),
-            (&ATTRIBUTIONS, attributions),
-            (&GRANTS, grants),
-        ];
-        let written = batches.into_iter().map(|(def, batch)| Ok((def, write(tx, def, batch)?)));
+        let linked = link(facts);
+        let written = rows::TABLES.iter().map(|(def, build)| {
+            let files = write(tx, def, build(&linked)?)?;
+            Ok((*def, files))
+        });
         let mut written = written.collect::<Result<Written>>()?;
         let state = state.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         written.push((&LINKING_STATE, state?));

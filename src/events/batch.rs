@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanBuilder, Date32Builder, Int64Builder, ListBuilder, RecordBatch, StringBuilder,
-    StructBuilder, TimestampMicrosecondBuilder,
+    ArrayBuilder, ArrayRef, BooleanBuilder, Date32Builder, Int64Builder, ListBuilder, RecordBatch,
+    StringArray, StringBuilder, StructBuilder, TimestampMicrosecondBuilder,
 };
 use arrow::datatypes::DataType;
 
@@ -104,6 +104,15 @@ fn text_cells<'e>(event: &'e Event) -> [Option<&'e str>; TEXT.len()] {
     ]
 }
 
+/// Finishes a column; its builder starts anew with room for as much again, because batches resemble
+/// one another and growing means copying.
+fn finish_text(builder: &mut StringBuilder) -> StringArray {
+    let (rows, bytes) = (builder.len(), builder.values_slice().len());
+    let array = builder.finish();
+    *builder = StringBuilder::with_capacity(rows, bytes + bytes / 8);
+    array
+}
+
 /// Collects events and gives them back as Arrow batches of the **events** table.
 pub struct EventsBuilder {
     text: Vec<StringBuilder>,
@@ -192,7 +201,7 @@ impl EventsBuilder {
         let mut text: std::collections::HashMap<&str, ArrayRef> = TEXT
             .iter()
             .zip(&mut self.text)
-            .map(|(name, builder)| (*name, Arc::new(builder.finish()) as ArrayRef))
+            .map(|(name, builder)| (*name, Arc::new(finish_text(builder)) as ArrayRef))
             .collect();
         let columns = EVENTS.columns.iter().filter_map(|column| match (column.name, column.kind) {
             ("event_time", _) => Some(Arc::new(self.event_time.finish()) as ArrayRef),

@@ -42,7 +42,7 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             threads: 0,
-            waiting_bytes: 96 << 20,
+            waiting_bytes: 64 << 20,
             inflated_bytes: 16 << 30,
             limits: Limits::default(),
         }

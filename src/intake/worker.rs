@@ -21,7 +21,7 @@ use crate::sources::{LogFile, open};
 /// Compressed bytes that make a unit of work: many small files, or one that is large enough.
 const UNIT_BYTES: u64 = 512 * 1024;
 /// Bytes of JSON after which a chunk is handed in.
-const CHUNK_BYTES: usize = 8 << 20;
+const CHUNK_BYTES: usize = 4 << 20;
 
 /// What an intake found out.
 #[derive(Default)]

@@ -221,7 +221,7 @@ pub struct Facts {
     /// By credential id.
     pub credentials: HashMap<String, Box<CredentialFacts>>,
     /// By event id and content, so that two contents under one id stay apart.
-    pub grants: BTreeMap<(String, u64), Grant>,
+    pub grants: BTreeMap<(String, u64), Box<Grant>>,
     /// Copies of calls that several accounts recorded.
     pub shared_calls: BTreeSet<SharedCall>,
 }
@@ -241,7 +241,7 @@ impl Facts {
             }
         }
         for (id, grant) in other.grants {
-            self.add_grant(id, grant);
+            self.add_grant(id, *grant);
         }
         self.shared_calls.extend(other.shared_calls);
     }
@@ -251,11 +251,11 @@ impl Facts {
         let place = |g: &Grant| (g.source_file.clone(), g.source_record);
         match self.grants.entry(id) {
             std::collections::btree_map::Entry::Vacant(entry) => {
-                entry.insert(grant);
+                entry.insert(Box::new(grant));
             }
             std::collections::btree_map::Entry::Occupied(mut entry) => {
                 if place(&grant) < place(entry.get()) {
-                    entry.insert(grant);
+                    entry.insert(Box::new(grant));
                 }
             }
         }

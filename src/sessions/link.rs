@@ -89,6 +89,7 @@ pub fn link(facts: &Facts) -> Linked<'_> {
         all.push(Cow::Owned(facts));
     }
 
+    drop(index); // large, and of no use for what follows
     let origins = origins_of(&ids, &all, &found, &grants);
     let credentials = ids
         .into_iter()

@@ -16,33 +16,20 @@ use crate::model::strength::Strength;
 use crate::table::TableDef;
 use crate::table::build::{Cell, RowsBuilder};
 
-/// One batch a table.
-pub struct Tables {
-    /// **sessions**
-    pub sessions: RecordBatch,
-    /// **credentials**
-    pub credentials: RecordBatch,
-    /// **links**
-    pub links: RecordBatch,
-    /// **attributions**
-    pub attributions: RecordBatch,
-    /// **grants**
-    pub grants: RecordBatch,
-}
+/// A table and what builds its rows.
+pub type Table = (&'static TableDef, fn(&Linked) -> Result<RecordBatch>);
 
-/// Builds all five, each in its table's order.
+/// All five, each in its table's order. They are built one by one, so that one can be written and
+/// forgotten before the next.
 ///
-/// # Errors
-/// Arrow's, if rows and schema disagree: a defect of ours.
-pub fn tables(linked: &Linked) -> Result<Tables> {
-    Ok(Tables {
-        sessions: sessions(linked)?,
-        credentials: credentials(linked)?,
-        links: links(linked)?,
-        attributions: attributions(linked)?,
-        grants: grants(linked)?,
-    })
-}
+/// The builders fail with Arrow's errors, if rows and schema disagree: a defect of ours.
+pub const TABLES: [Table; 5] = [
+    (&SESSIONS, sessions),
+    (&CREDENTIALS, credentials),
+    (&LINKS, links),
+    (&ATTRIBUTIONS, attributions),
+    (&GRANTS, grants),
+];
 
 fn build(def: &'static TableDef, rows: impl Iterator<Item = Vec<Cell>>) -> Result<RecordBatch> {
     let mut builder = RowsBuilder::new(def);

@@ -55,7 +55,7 @@ fn is_caller_copy(call: &SharedCall, owner: &SharedCall) -> bool {
 /// Joins the halves of cross-account grants; every grant comes out once, ordered by event id.
 pub fn whole_grants<'f>(facts: &'f Facts, copies: &CallerCopies<'f>) -> Vec<WholeGrant<'f>> {
     let (owners, others): (Vec<&Grant>, Vec<&Grant>) =
-        facts.grants.values().partition(|grant| grant.is_owner_half());
+        facts.grants.values().map(AsRef::as_ref).partition(|grant| grant.is_owner_half());
     let by_event: HashMap<&str, usize> =
         others.iter().enumerate().map(|(i, grant)| (grant.event_id.as_str(), i)).collect();
     let by_issue = index_by_issue(&others);

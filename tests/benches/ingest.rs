@@ -171,7 +171,7 @@ fn link_and_write(files: &[LogFile], events: u64, megabytes: f64) {
     let linking = timed(|| {
         let linked = link(&facts);
         sessions = linked.sessions.len();
-        std::hint::black_box(rows::tables(&linked).unwrap());
+        rows::TABLES.iter().for_each(|(_, build)| _ = std::hint::black_box(build(&linked)));
     });
     report(&format!("link {sessions} sessions"), linking, events, megabytes, None);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
