@@ -79,7 +79,7 @@ impl Read for OpenedFile {
     /// As [`Read::read`]; trouble with gzip comes as an error whose text says what is wrong.
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         // One byte past the cap is asked for, so that a file of exactly the cap passes.
-        let room = (self.cap + 1).saturating_sub(self.inflated);
+        let room = self.cap.saturating_add(1).saturating_sub(self.inflated);
         let wanted = out.len().min(usize::try_from(room).unwrap_or(usize::MAX));
         let n = match &mut self.body {
             Body::Plain(raw) => raw.read(&mut out[..wanted])?,
