@@ -1,0 +1,167 @@
+//! Rows of **sessions**: each put together from its credentials.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use arrow::array::RecordBatch;
+
+use super::{build, chain, count, instant, link_strength, list, role_arn, session_name, text};
+use crate::error::Result;
+use crate::model::strength::Strength;
+use crate::sessions::columns::SESSIONS;
+use crate::sessions::facts::{CredentialFacts, SmallestValues};
+use crate::sessions::link::{Linked, LinkedCredential, expiry};
+use crate::sessions::origin::Origin;
+use crate::table::build::Cell;
+
+/// A session put together from its credentials.
+struct Session<'l> {
+    credentials: Vec<&'l LinkedCredential<'l>>,
+    facts: Cow<'l, CredentialFacts>,
+    /// The credential that stands for the session where all agree.
+    speaker: &'l LinkedCredential<'l>,
+    disagree: bool,
+}
+
+impl<'l> Session<'l> {
+    fn of(linked: &'l Linked<'l>, members: &[usize]) -> Option<Session<'l>> {
+        let credentials: Vec<_> = members.iter().map(|i| &linked.credentials[*i]).collect();
+        // Issued but unused keys say nothing about who used the session, as long as others do.
+        let used: Vec<_> = credentials.iter().copied().filter(|c| c.facts.events > 0).collect();
+        let voters = if used.is_empty() { &credentials } else { &used };
+        let mut voters_by_evidence = voters.clone();
+        voters_by_evidence.sort_by_key(|c| {
+            let o = &c.origin;
+            (o.unresolved_reason.is_some(), std::cmp::Reverse((o.link_strength, o.chain_strength)))
+        });
+        let speaker = *voters_by_evidence.first()?;
+        let disagree = voters.iter().any(|c| !c.origin.names_same(&speaker.origin));
+        let facts = match credentials.as_slice() {
+            [only] => Cow::Borrowed(only.facts.as_ref()),
+            several => Cow::Owned(together(several)),
+        };
+        Some(Session { credentials, facts, speaker, disagree })
+    }
+
+    /// Issuing events that could have started it.
+    fn candidates(&self) -> u64 {
+        let count = |c: &&LinkedCredential| c.candidates.found.len() + c.candidates.refused.len();
+        if self.disagree {
+            let all: BTreeSet<usize> = self
+                .credentials
+                .iter()
+                .flat_map(|c| c.candidates.found.iter().chain(&c.candidates.refused))
+                .map(|candidate| candidate.grant)
+                .collect();
+            return all.len() as u64;
+        }
+        count(&self.speaker) as u64
+    }
+
+    /// One value if all credentials that were used have the same.
+    fn common<T: PartialEq>(&self, value: impl Fn(&'l LinkedCredential<'l>) -> T) -> Option<T> {
+        let used = |c: &&&LinkedCredential| c.facts.events > 0;
+        let any_used = self.credentials.iter().any(|c| c.facts.events > 0);
+        let mut voters = self.credentials.iter().filter(|c| !any_used || used(c));
+        let first = value(voters.next()?);
+        voters.all(|c| value(c) == first).then_some(first)
+    }
+}
+
+fn together(credentials: &[&LinkedCredential]) -> CredentialFacts {
+    let mut facts = CredentialFacts::default();
+    if let Some(first) = credentials.first() {
+        facts.partition.clone_from(&first.facts.partition);
+    }
+    credentials.iter().for_each(|c| facts.merge(c.facts.clone().into_owned()));
+    facts
+}
+
+/// The chain of a session whose credentials come from different callers: its own label is all they share.
+fn unknown_chain(origin: &Origin) -> Vec<&str> {
+    let own = origin.chain.last().map(AsRef::as_ref);
+    std::iter::once("unknown").chain(own).collect()
+}
+
+/// `service-linked`, `service`, `sso` or `ordinary`, from the role's path and name.
+fn role_kind(facts: &CredentialFacts) -> Option<&'static str> {
+    let name = facts.role_name()?;
+    let arn = facts.issuer_arn.as_deref().unwrap_or("");
+    Some(if name.starts_with("AWSReservedSSO_") {
+        "sso"
+    } else if arn.contains(":role/aws-service-role/") || name.starts_with("AWSServiceRoleFor") {
+        "service-linked"
+    } else if arn.contains(":role/service-role/") {
+        "service"
+    } else {
+        "ordinary"
+    })
+}
+
+pub(super) fn rows(linked: &Linked) -> Result<RecordBatch> {
+    let mut all: Vec<(&String, Session)> = linked
+        .sessions
+        .iter()
+        .filter_map(|(id, members)| Some((id, Session::of(linked, members)?)))
+        .collect();
+    all.sort_by_key(|(id, session)| (session.facts.created, *id));
+    build(&SESSIONS, all.iter().map(|(id, session)| session_row(linked, id, session)))
+}
+
+fn session_row(linked: &Linked, id: &str, session: &Session) -> Vec<Cell> {
+    let facts = &session.facts;
+    let origin = &session.speaker.origin;
+    let known = !session.disagree;
+    let grant = session.common(|c| c.origin.grant).flatten().map(|i| &linked.grants[i]);
+    let parent = session.common(|c| c.origin.parent).flatten();
+    let parent = parent.and_then(|i| linked.credentials[i].facts.session_id.clone());
+    let keys: BTreeSet<&str> =
+        session.credentials.iter().filter_map(|c| c.facts.access_key_id.as_deref()).collect();
+    let expires = session.credentials.iter().filter_map(|c| {
+        let grants = c.candidates.found.iter().map(|c| &linked.grants[c.grant].grant);
+        grants.filter_map(|grant| expiry(grant)).max()
+    });
+    let known_text = |value: &Option<String>| if known { text(value) } else { Cell::Null };
+    let reason = if known { origin.unresolved_reason } else { Some("credentials_disagree") };
+    let strength = if known { origin.chain_strength } else { Strength::None };
+    let set = |values: &SmallestValues| list(values.values());
+    vec![
+        id.into(),
+        text(&facts.identity_type),
+        text(&facts.principal_id),
+        text(&facts.principal_arn),
+        text(&facts.account_id),
+        role_arn(facts).into(),
+        facts.role_name().into(),
+        role_kind(facts).into(),
+        session_name(facts).into(),
+        instant(facts.created),
+        instant(expires.max()),
+        instant(facts.first_event_at),
+        instant(facts.last_event_at),
+        count(facts.events),
+        count(facts.writes),
+        count(facts.errors),
+        list(keys.into_iter()),
+        set(&facts.source_ip_addresses),
+        set(&facts.user_agents),
+        set(&facts.aws_regions),
+        set(&facts.event_sources),
+        facts.mfa_authenticated.into(),
+        text(&facts.source_identity),
+        facts.from_console.then_some(true).into(),
+        parent.into(),
+        if known { origin.origin_type.as_str() } else { "Unknown" }.into(),
+        known_text(&origin.origin),
+        known_text(&origin.account_id),
+        known_text(&origin.detail),
+        if known { origin.depth.map(i64::from).into() } else { Cell::Null },
+        if known { chain(&origin.chain) } else { list(unknown_chain(origin).into_iter()) },
+        if known { origin.link_rule.into() } else { Cell::Null },
+        if known { link_strength(origin) } else { Strength::None.as_str().into() },
+        strength.as_str().into(),
+        count(session.candidates()),
+        reason.into(),
+        grant.and_then(|linked| linked.grant.cross_account()).into(),
+    ]
+}
