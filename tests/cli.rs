@@ -159,6 +159,10 @@ fn services_and_strangers() {
         )
     );
     insta::assert_snapshot!(
+        "keys",
+        over("keys-made-by-a-session", &["chain nightly", "session AKIAEXAMPLEF54SWVFQQ"])
+    );
+    insta::assert_snapshot!(
         "three_accounts",
         over("three-accounts", &["chain release-77", "session audit-77"])
     );

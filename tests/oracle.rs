@@ -3,11 +3,12 @@
 
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::OnceLock;
 
 use arrow::array::RecordBatch;
+use arrow::util::display::array_value_to_string;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use roletrail::generate::{self, WorldOptions};
@@ -53,6 +54,37 @@ fn assert_agree(loaded: &Loaded, records: &[Value]) {
         let record = records.iter().find(|r| r["eventID"] == *id);
         assert_eq!(&said[id], expected, "{id}: {record:#?}");
     }
+    assert_eq!(linked_keys(loaded), oracle::used_keys(records));
+}
+
+/// The CreateAccessKey calls that a link gives to a credential with calls of its own.
+fn linked_keys(loaded: &Loaded) -> BTreeSet<String> {
+    let rows = |table: &str, names: [&str; 2]| -> Vec<[String; 2]> {
+        let batches = &loaded.tables[table];
+        let cell = |batch: &RecordBatch, name: &str, row: usize| {
+            let column = batch.column_by_name(name).unwrap();
+            array_value_to_string(column, row).unwrap()
+        };
+        let cells =
+            |b| (0..RecordBatch::num_rows(b)).map(move |row| names.map(|n| cell(b, n, row)));
+        batches.iter().flat_map(cells).collect()
+    };
+    let calls = rows("credentials", ["session_id", "access_key_id"]);
+    let counts = rows("credentials", ["event_count", "access_key_id"]);
+    let used: BTreeSet<_> = calls
+        .into_iter()
+        .zip(counts)
+        .filter(|(_, count)| count[0] != "0")
+        .map(|(c, _)| c)
+        .collect();
+    let kinds: BTreeMap<_, _> =
+        rows("grants", ["event_id", "kind"]).into_iter().map(|[id, kind]| (id, kind)).collect();
+    let children = rows("links", ["child_session_id", "child_access_key_id"]);
+    let grants = rows("links", ["grant_event_id", "rule"]);
+    let keyed = children.iter().zip(&grants).filter(|(child, [grant, rule])| {
+        used.contains(*child) && kinds[grant] == "CreateAccessKey" && rule == "access_key"
+    });
+    keyed.map(|(_, [grant, _])| grant.clone()).collect()
 }
 
 /// The tables that linking makes, as sorted lines of text, without where things were read.

@@ -89,6 +89,8 @@ pub fn grow(sessions: Vec<Session>, kinship: &Kinship, asked: &HashSet<&str>) ->
     let mut placed = HashSet::new();
     let tops = (0..sessions.len()).filter(|i| grower.is_top(*i));
     let mut starts: Vec<usize> = tops.collect();
+    // Users are shown at full length where they stand by themselves, not where a key of theirs was made.
+    starts.sort_by_key(|i| !grower.stands_by_itself(*i));
     loop {
         for top in std::mem::take(&mut starts) {
             let at = *by_origin.entry(origin_key(&sessions[top])).or_insert_with(|| {
@@ -131,7 +133,17 @@ struct Grower<'s> {
 impl Grower<'_> {
     fn is_top(&self, i: usize) -> bool {
         let id = &self.sessions[i].session_id;
-        !self.kinship.parents(id).any(|(parent, _)| self.at.contains_key(parent))
+        self.stands_by_itself(i)
+            || !self.kinship.parents(id).any(|(parent, _)| self.at.contains_key(parent))
+    }
+
+    /// A user of whose long-term keys only some were made by the sessions above: what the user did
+    /// need not come from them.
+    fn stands_by_itself(&self, i: usize) -> bool {
+        let session = &self.sessions[i];
+        session.is_long_term()
+            && session.parent_session_id.is_none()
+            && self.kinship.parents(&session.session_id).next().is_some()
     }
 
     /// Adds a top session and everything below it.
@@ -238,6 +250,32 @@ mod tests {
         assert_eq!(shape(&trees[0]), [(1, "both", false), (2, "leaf", false)]);
         assert_eq!(shape(&trees[1]), [(1, "both", true)]);
         assert!(trees[1].nodes[0].asked && trees[1].own.is_some());
+    }
+
+    #[test]
+    fn a_user_with_keys_of_other_making_stands_by_itself() {
+        let mut kin = Kinship::default();
+        for (child, parent) in [("role", "anna"), ("svc", "role"), ("leaf", "svc")] {
+            kin.add(child, parent, Hop::default());
+        }
+        let sessions = |parent: Option<&str>| {
+            let mut all = vec![
+                session("anna", Some("anna"), None),
+                session("role", Some("anna"), Some(1)),
+                session("svc", Some("svc"), None),
+                session("leaf", Some("svc"), Some(2)),
+            ];
+            all[2].parent_session_id = parent.map(str::to_owned);
+            all
+        };
+        let trees = grow(sessions(Some("role")), &kin, &HashSet::new());
+        assert_eq!(trees.len(), 1);
+        let whole = [(1, "role", false), (2, "svc", false), (3, "leaf", false)];
+        assert_eq!(shape(&trees[0]), whole);
+        let trees = grow(sessions(None), &kin, &HashSet::new());
+        assert_eq!(trees.len(), 2);
+        assert_eq!(shape(&trees[0]), [(1, "leaf", false)]);
+        assert_eq!(shape(&trees[1]), [(1, "role", false), (2, "svc", true)]);
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub struct Kinship {
 }
 
 impl Kinship {
-    /// Reads the hops once. Refused candidates are none.
+    /// Reads the hops once. Refused candidates are none, and a password is only a hint.
     ///
     /// # Errors
     /// The engine's.
@@ -50,7 +50,7 @@ impl Kinship {
         let statement = "
             SELECT DISTINCT child_session_id, parent_session_id, rule, strength, candidates
             FROM links
-            WHERE strength <> 'none' AND child_session_id IS NOT NULL
+            WHERE strength <> 'none' AND rule <> 'login_profile' AND child_session_id IS NOT NULL
               AND parent_session_id IS NOT NULL AND parent_session_id <> child_session_id";
         let mut all = Kinship::default();
         let mut stream = sql.stream(statement, Params::none()).await?;

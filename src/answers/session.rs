@@ -96,7 +96,8 @@ pub async fn session(sql: &Sql, id: &str) -> Result<SessionAnswer> {
 async fn children(sql: &Sql, id: &str) -> Result<Vec<String>> {
     let mut filter = Filter::default();
     filter.fits(&["parent_session_id"], Some(id));
-    filter.add("strength <> 'none' AND child_session_id <> parent_session_id");
+    filter.add("strength <> 'none' AND rule <> 'login_profile'");
+    filter.add("child_session_id <> parent_session_id");
     let (clause, params) = filter.finish();
     let statement = format!("SELECT DISTINCT child_session_id FROM links {clause}");
     let mut found = Vec::new();

@@ -202,7 +202,7 @@ impl<'t> Drawing<'t> {
     fn node_lines(&self, out: &mut String, i: usize, branch: &str, under: &str, goes_on: bool) {
         let node = &self.tree.nodes[i];
         let session = &node.session;
-        let hat = words::hat(session);
+        let hat = words::hat_from_above(session);
         let name = safe::terminal(&hat);
         let account = session.account_id.as_deref().map(safe::terminal).unwrap_or_default();
         let mut rest = format!("{}  {}", self.span(session), words::calls(session));

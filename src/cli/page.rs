@@ -220,7 +220,7 @@ impl Page {
             self.row(&format!(
                 "{begins}  {}  {account}/{}{}  {}",
                 words::short_id(&session.session_id),
-                words::hat(session),
+                words::hat_from_above(session),
                 name.unwrap_or_default(),
                 words::calls(session)
             ));

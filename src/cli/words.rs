@@ -149,6 +149,7 @@ pub fn rule(rule: &str) -> &str {
         "session_issuer" => "session issuer",
         "pod_identity" => "pod identity",
         "forwarded" => "forwarded call",
+        "login_profile" => "password set before the sign-in",
         other => other,
     }
 }
@@ -236,6 +237,15 @@ pub fn hat(session: &Session) -> String {
             "console session".to_owned()
         }
         _ => "temporary credentials".to_owned(),
+    }
+}
+
+/// The hat, seen from the session that handed it out: whose long-term key it is.
+pub fn hat_from_above(session: &Session) -> String {
+    let user = session.principal_arn.as_deref().and_then(|arn| Arn::parse(arn)?.user_name());
+    match user.filter(|_| session.is_long_term()) {
+        Some(user) => format!("long-term key of {user}"),
+        None => hat(session),
     }
 }
 

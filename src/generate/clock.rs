@@ -55,6 +55,15 @@ pub fn expiration(at: Seconds) -> String {
     )
 }
 
+/// `May 1, 2024 10:00:00 AM`, as IAM writes `createDate`: no comma after the year.
+pub fn iam_date(at: Seconds) -> String {
+    expiration(at).replacen(
+        &format!(", {}, ", civil(at).year()),
+        &format!(", {} ", civil(at).year()),
+        1,
+    )
+}
+
 /// `2024/05/01`, the date part of a delivery path.
 pub fn day_path(at: Seconds) -> String {
     let t = civil(at);
@@ -82,6 +91,7 @@ mod tests {
         assert_eq!(expiration(hms(0, 5, 7)), "May 1, 2024, 12:05:07 AM");
         assert_eq!(expiration(hms(12, 0, 0)), "May 1, 2024, 12:00:00 PM");
         assert_eq!(expiration(hms(22, 0, 0)), "May 1, 2024, 10:00:00 PM");
+        assert_eq!(iam_date(hms(22, 0, 0)), "May 1, 2024 10:00:00 PM");
         assert_eq!(day_path(hms(24, 0, 0)), "2024/05/02");
         assert_eq!(minute_stamp(hms(9, 5, 59)), "20240501T0905Z");
         assert_eq!(digits(hms(9, 0, 12)), "20240501090012");

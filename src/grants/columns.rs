@@ -39,6 +39,7 @@ const COLUMNS: &[Column] = &[
     col("role_name", Text, "name of that role, without path"),
     col("role_account_id", Text, "account of that role, or the account the credentials are for"),
     col("session_name", Text, "roleSessionName or federated user name; chosen by the caller"),
+    col("user_name", Text, "IAM user whose key or password was made"),
     col("assumed_role_id", Text, "principalId that the issued credentials will show"),
     col("issued_access_key_id", Text, "access key that was issued, where the log shows it"),
     col("issued_session_id", Text, "session that was started; joins sessions"),

@@ -9,12 +9,18 @@ mod assume_role_with_web_identity;
 mod assume_root;
 pub mod columns;
 mod console_login;
+mod create_access_key;
 pub mod denial;
 mod get_federation_token;
 pub mod get_role_credentials;
 mod get_session_token;
+mod login_profile;
 mod reading;
+mod service_credentials;
 mod switch_role;
+
+#[cfg(test)]
+pub(crate) mod tests;
 
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +40,12 @@ const KINDS: &[&Kind] = &[
     &console_login::KIND,
     &switch_role::KIND,
     &get_role_credentials::KIND,
+    &create_access_key::KIND,
+    &login_profile::CREATE,
+    &login_profile::UPDATE,
+    &login_profile::CHANGE,
+    &service_credentials::SERVICE,
+    &service_credentials::SSH,
 ];
 
 /// A kind of grant: which event it is, and how to read it.
@@ -58,6 +70,12 @@ pub enum Join {
     Switch,
     /// Identity Center: no key, no principal; found by account, permission set, user and second.
     IdentityCenter,
+    /// A long-term key of an IAM user, joined by the key itself.
+    LongTermKey,
+    /// A password: later sign-ins may have used it, which no record shows.
+    Password,
+    /// Nothing in later calls tells of it.
+    Nothing,
 }
 
 /// Who made the issuing call.
@@ -96,6 +114,8 @@ pub struct Child {
     pub role_name: Option<String>,
     /// The role session name or federated user name that was asked for.
     pub session_name: Option<String>,
+    /// The IAM user whose key or password it is.
+    pub user_name: Option<String>,
 }
 
 /// One issuing event. Times are microseconds since 1970.

@@ -49,6 +49,26 @@ impl<'e, 'a> Reading<'e, 'a> {
             .or_else(|| self.event.identity.columns.source_identity.clone());
     }
 
+    /// The IAM user for whom a key or a password is made. Users (and root) who name nobody make it for
+    /// themselves; `shown` is the name in the response.
+    pub fn fill_user(&self, grant: &mut Grant, shown: Option<String>) {
+        let asked = text(&self.request["userName"]);
+        let (caller, child) = (&grant.caller, &mut grant.child);
+        child.account_id = grant.recipient_account_id.clone().or_else(|| caller.account_id.clone());
+        "IAMUser".clone_into(&mut child.identity_type);
+        match caller.identity_type.as_deref() {
+            Some("Root") if asked.is_none() => {
+                "Root".clone_into(&mut child.identity_type);
+                child.principal_id = caller.principal_id.clone();
+            }
+            Some("IAMUser") if asked.is_none() || asked == caller.user_name => {
+                child.principal_id = caller.principal_id.clone();
+                child.user_name = caller.user_name.clone().or(shown);
+            }
+            _ => child.user_name = asked.or(shown),
+        }
+    }
+
     /// Everything that the three calls that assume a role have in common.
     pub fn fill_role(&self, grant: &mut Grant) {
         self.fill_issued(grant);

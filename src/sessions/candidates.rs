@@ -7,7 +7,11 @@
 //!    calls without key, the console (which uses other keys than the issued one), forwarded calls;
 //! 3. the same, one second apart;
 //! 4. the console's own record of a role switch; Identity Center's record of handing out a role;
-//!    a provider's grant shortly before a console sign-in.
+//!    a provider's grant shortly before a console sign-in;
+//! 5. for the sign-in of an IAM user, the last time that somebody set the password.
+//!
+//! Long-term keys have no creation date in later calls; the key itself joins them, and the owner must
+//! agree.
 //!
 //! Never on session name, ARN or address alone. A key that differs where keys do decide refuses the
 //! candidate: its credentials are others.
@@ -25,6 +29,10 @@ use crate::model::time;
 /// Longest time between a provider's grant and the console sign-in made with it: the lifetime of a
 /// federation sign-in address. Source: IAM User Guide, "Enabling custom identity broker access".
 const SIGN_IN_WINDOW: i64 = 15 * 60;
+
+/// The rule of the weakest hint: a password that was set before a sign-in. It is evidence to look at,
+/// not a hop.
+pub const LOGIN_PROFILE: &str = "login_profile";
 
 /// One issuing event that could have started a credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +69,8 @@ pub struct Index<'f> {
     by_second: HashMap<(&'f str, i64), Vec<usize>>,
     by_key: HashMap<&'f str, Vec<usize>>,
     by_principal: HashMap<&'f str, Vec<usize>>,
+    /// Passwords by account and user name.
+    passwords: HashMap<(&'f str, &'f str), Vec<usize>>,
     console_sessions: HashSet<&'f str>,
 }
 
@@ -72,12 +82,21 @@ impl<'f> Index<'f> {
             by_second: HashMap::new(),
             by_key: HashMap::new(),
             by_principal: HashMap::new(),
+            passwords: HashMap::new(),
             console_sessions,
         };
         for (i, WholeGrant { grant, .. }) in
             grants.iter().enumerate().filter(|(_, w)| !w.grant.denied)
         {
             let account = grant.child.account_id.as_deref().unwrap_or("");
+            match (grant.join, grant.child.user_name.as_deref()) {
+                (Join::Password, Some(user)) => {
+                    index.passwords.entry((account, user)).or_default().push(i);
+                    continue;
+                }
+                (Join::Password | Join::Nothing, _) => continue,
+                _ => {}
+            }
             index.by_second.entry((account, grant.second())).or_default().push(i);
             if let Some(key) = grant.issued_access_key_id.as_deref() {
                 index.by_key.entry(key).or_default().push(i);
@@ -108,6 +127,7 @@ impl<'f> Index<'f> {
         let mut found = rungs.into_iter().find(|rung| !rung.is_empty()).unwrap_or_default();
         if found.is_empty() && facts.signed_in {
             found = self.before_sign_in(id, facts);
+            found.extend(self.password_before(facts));
         }
         if found.len() > 1 {
             for candidate in &mut found {
@@ -173,7 +193,14 @@ impl<'f> Index<'f> {
             Join::IdentityCenter if fits_identity_center(grant, facts) => {
                 at(4, "identity_center", Strength::Inferred)
             }
-            Join::Switch | Join::IdentityCenter => Verdict::No,
+            Join::LongTermKey if fits_long_term_key(grant, facts) => {
+                at(0, "access_key", Strength::Exact)
+            }
+            Join::Switch
+            | Join::IdentityCenter
+            | Join::LongTermKey
+            | Join::Password
+            | Join::Nothing => Verdict::No,
         }
     }
 
@@ -217,6 +244,23 @@ impl<'f> Index<'f> {
             })
             .map(|i| Candidate { grant: *i, rule: "console_login", strength: Strength::Inferred })
             .collect()
+    }
+}
+
+impl Index<'_> {
+    /// The last password that was set for a user before a sign-in. Which password was typed, no record
+    /// tells; an older one cannot have been.
+    fn password_before(&self, facts: &CredentialFacts) -> Option<Candidate> {
+        let second = second_of(facts)?;
+        if facts.identity_type.as_deref() != Some("IAMUser") {
+            return None;
+        }
+        let place = (facts.account_id.as_deref()?, facts.iam_user_name()?);
+        let set = self.passwords.get(&place)?.iter().copied();
+        let grant = set
+            .filter(|i| self.grants[*i].grant.second() <= second)
+            .max_by_key(|i| (self.grants[*i].grant.event_time, *i))?;
+        Some(Candidate { grant, rule: LOGIN_PROFILE, strength: Strength::Inferred })
     }
 }
 
@@ -275,6 +319,26 @@ fn same_role(grant: &Grant, facts: &CredentialFacts) -> bool {
         (Some(asked), Some(issuer)) => asked == issuer,
         _ => true,
     }
+}
+
+/// Whether a long-term key is the one that was made: same key, same owner, and not used before. Logs
+/// whose keys were rewritten show one key for many.
+fn fits_long_term_key(grant: &Grant, facts: &CredentialFacts) -> bool {
+    let child = &grant.child;
+    let owner = match (&child.principal_id, &facts.principal_id) {
+        (Some(made_for), Some(calling)) => made_for == calling,
+        _ => match (child.user_name.as_deref(), facts.iam_user_name()) {
+            (Some(made_for), Some(calling)) => made_for == calling,
+            _ => true,
+        },
+    };
+    let first = facts.first_event_at.map_or(i64::MAX, |micros| micros.div_euclid(time::SECOND));
+    owner
+        && facts.created.is_none()
+        && same_kind(grant, facts)
+        && same_key(grant, facts)
+        && child.account_id == facts.account_id
+        && grant.second() <= first
 }
 
 /// Identity Center shows account and permission set, and the user by id or by name.

@@ -177,6 +177,15 @@ impl CredentialFacts {
             .or_else(|| arn::role_name(self.principal_arn.as_deref()?))
     }
 
+    /// The name of an IAM user.
+    pub fn iam_user_name(&self) -> Option<&str> {
+        if self.identity_type.as_deref() != Some("IAMUser") {
+            return None;
+        }
+        let named = || arn::Arn::parse(self.principal_arn.as_deref()?)?.user_name();
+        self.user_name.as_deref().or_else(named)
+    }
+
     /// The role session name: the principal id without the role's id before it. The instance
     /// identity role has colons in its role id, so the issuer's id is stripped where it is known.
     pub fn session_name(&self) -> Option<&str> {

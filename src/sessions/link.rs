@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hashbrown::{HashMap, HashSet};
 
-use super::candidates::{Candidates, Index};
+use super::candidates::{Candidates, Index, LOGIN_PROFILE};
 use super::facts::{CredentialFacts, Facts};
 use super::names::Names;
 use super::origin::{Node, Origin, solve};
@@ -192,7 +192,7 @@ fn withhold_where_a_grant_is_missing<'f>(
 /// The credential that a grant issued, as its calls would show it.
 fn issued_credential(grant: &Grant) -> Option<(String, CredentialFacts)> {
     let key = grant.issued_access_key_id.clone()?;
-    if grant.denied || grant.join != Join::Issued {
+    if grant.denied || !matches!(grant.join, Join::Issued | Join::LongTermKey) {
         return None;
     }
     let session_id = issued_session(grant)?;
@@ -210,7 +210,8 @@ fn issued_credential(grant: &Grant) -> Option<(String, CredentialFacts)> {
         access_key_id: Some(key.clone()),
         issuer_arn: child.role_arn.clone(),
         source_identity: grant.source_identity.clone(),
-        created: Some(grant.event_time),
+        user_name: child.user_name.clone(),
+        created: Some(grant.event_time).filter(|_| grant.join == Join::Issued),
         ..CredentialFacts::default()
     };
     Some((ids::credential_id(&session_id, Some(&key)), facts))
@@ -219,8 +220,13 @@ fn issued_credential(grant: &Grant) -> Option<(String, CredentialFacts)> {
 /// The id of the session that a grant starts, where the record shows enough.
 fn issued_session(grant: &Grant) -> Option<String> {
     let child = &grant.child;
+    let created = match grant.join {
+        Join::LongTermKey => None,
+        Join::Password | Join::Nothing => return None,
+        _ => Some(grant.second()),
+    };
     let (account, principal) = (child.account_id.as_deref()?, child.principal_id.as_deref()?);
-    Some(ids::session_id(&child.partition, account, principal, Some(grant.second())))
+    Some(ids::session_id(&child.partition, account, principal, created))
 }
 
 fn group_sessions(credentials: &[LinkedCredential]) -> BTreeMap<String, Vec<usize>> {
@@ -243,6 +249,9 @@ fn linked_grants<'f>(
         let sole = credential.candidates.found.len() == 1;
         for candidate in &credential.candidates.found {
             let certain = sole || candidate.rule == "access_key";
+            if candidate.rule == LOGIN_PROFILE {
+                continue;
+            }
             users.entry(candidate.grant).or_default().push((i, certain));
         }
     }
@@ -258,14 +267,13 @@ fn linked_grants<'f>(
                 Some(true) => Some(true),
                 Some(false) => None,
                 // A sign-in page only accompanies the grant: what counts is the session it names.
-                None if whole.grant.join != Join::Issued => {
-                    let session = issued_session(whole.grant);
-                    let members = session.and_then(|id| sessions.get(&id)).into_iter().flatten();
+                None if matches!(whole.grant.join, Join::Issued | Join::LongTermKey) => Some(false),
+                None => issued_session(whole.grant).map(|id| {
+                    let members = sessions.get(&id).into_iter().flatten();
                     let called =
                         |facts: &CredentialFacts| facts.access_key_id.is_some() && facts.events > 0;
-                    Some(members.map(|i| credentials[*i].facts.as_ref()).any(called))
-                }
-                None => Some(false),
+                    members.map(|i| credentials[*i].facts.as_ref()).any(called)
+                }),
             };
             let session =
                 users.iter().filter_map(|(c, _)| credentials[*c].facts.session_id.as_ref());

@@ -11,7 +11,7 @@ use super::by_record::{
     is_old_identity_center, is_sso, label, label_of, service_by_record, service_detail,
     surely_not_assumed,
 };
-use super::candidates::Candidates;
+use super::candidates::{Candidates, LOGIN_PROFILE};
 use super::facts::CredentialFacts;
 use super::names::Names;
 use super::twins::WholeGrant;
@@ -127,6 +127,10 @@ pub fn solve(nodes: &[Node], grants: &[WholeGrant], names: &Names) -> Vec<Origin
     let parents: Vec<Vec<usize>> = nodes
         .iter()
         .map(|node| {
+            if node.facts.identity_type.as_deref() == Some("IAMUser") {
+                // Its records name the user, whoever made the key: nothing to wait for.
+                return Vec::new();
+            }
             let callers = node.candidates.found.iter().map(|c| &grants[c.grant].grant.caller);
             callers.filter_map(|c| by_id.get(c.credential_id.as_str()).copied()).collect()
         })
@@ -187,7 +191,7 @@ impl Solver<'_> {
     /// Fills in how the credential was obtained, without changing who is behind it.
     fn note_link(&self, i: usize, origin: &mut Origin) {
         let found = &self.nodes[i].candidates.found;
-        let Some(first) = found.first() else { return };
+        let Some(first) = found.first().filter(|c| c.rule != LOGIN_PROFILE) else { return };
         origin.link_rule = Some(first.rule);
         origin.link_strength = found.iter().map(|c| c.strength).min().unwrap_or(Strength::None);
         if let [only] = found.as_slice() {

@@ -180,6 +180,29 @@ pub fn answers(records: &[Value]) -> HashMap<String, Answer> {
     distinct.into_iter().map(|r| (by_id(r), oracle.who(r, &mut Vec::new()))).collect()
 }
 
+/// The CreateAccessKey calls whose key its owner used later on.
+pub fn used_keys(records: &[Value]) -> BTreeSet<String> {
+    let made = records.iter().filter(|r| {
+        event_name(r) == "CreateAccessKey"
+            && text(r, "/eventSource") == Some("iam.amazonaws.com")
+            && text(r, "/errorCode").is_none()
+    });
+    let used = made.filter(|made| {
+        let made_key = text(made, "/responseElements/accessKey/accessKeyId");
+        let owner = text(made, "/responseElements/accessKey/userName");
+        let calls: Vec<Record> = records
+            .iter()
+            .filter(|r| kind(r) == "IAMUser" && created(r).is_none() && !failed_sign_in(r))
+            .filter(|r| made_key.is_some() && key(r) == made_key)
+            .filter(|r| text(r, "/userIdentity/userName") == owner)
+            .filter(|r| r["userIdentity"]["accountId"] == made["recipientAccountId"])
+            .filter(|r| (session(r), key(r)) != (session(made), key(made)))
+            .collect();
+        calls.iter().map(|r| time_of(r)).min().is_some_and(|first| first >= time_of(made))
+    });
+    used.map(|made| made["eventID"].as_str().unwrap().to_owned()).collect()
+}
+
 impl<'r> Oracle<'r> {
     fn same_credential(&self, record: Record<'r>) -> Vec<Record<'r>> {
         let same = |other: &&Record<'r>| {

@@ -15,6 +15,7 @@ pub mod federation_token;
 pub mod forwarded;
 pub mod identity_center;
 pub mod lambda;
+pub mod made_key;
 pub mod saml;
 pub mod service_linked;
 pub mod service_noise;
@@ -65,6 +66,7 @@ pub const KINDS: &[Kind] = &[
     Kind { name: "denied", weight: 3, play: denied::scene },
     Kind { name: "failed-sign-in", weight: 1, play: failed_sign_in::scene },
     Kind { name: "vendor", weight: 3, play: vendor::scene },
+    Kind { name: "made-key", weight: 3, play: made_key::scene },
 ];
 
 #[cfg(test)]

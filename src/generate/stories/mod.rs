@@ -4,6 +4,7 @@ mod clean;
 mod console_switch_role;
 mod denied_attempts;
 mod github_oidc;
+mod keys_made_by_a_session;
 mod missing_grant;
 mod people;
 mod saml_and_identity_center;
@@ -65,6 +66,7 @@ const STORIES: &[Story] = &[
     session_tokens::STORY,
     two_in_one_second::STORY,
     clean::STORY,
+    keys_made_by_a_session::STORY,
 ];
 
 /// Identifiers of stories come from blocks that no world reaches.

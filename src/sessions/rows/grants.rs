@@ -37,6 +37,7 @@ fn grant_row(linked: &LinkedGrant) -> Vec<Cell> {
         text(&child.role_name),
         text(&child.account_id),
         text(&child.session_name),
+        text(&child.user_name),
         text(&child.principal_id),
         text(&grant.issued_access_key_id),
         text(&linked.issued_session_id),

@@ -32,7 +32,10 @@ impl<'l> Session<'l> {
         let mut voters_by_evidence = voters.clone();
         voters_by_evidence.sort_by_key(|c| {
             let o = &c.origin;
-            (o.unresolved_reason.is_some(), std::cmp::Reverse((o.link_strength, o.chain_strength)))
+            let evidence = std::cmp::Reverse((o.link_strength, o.chain_strength));
+            // Who made one of a user's long-term keys says nothing of the others.
+            let one_key_only = c.facts.created.is_none() && o.link_rule.is_some();
+            (o.unresolved_reason.is_some(), one_key_only, evidence)
         });
         let speaker = *voters_by_evidence.first()?;
         let disagree = voters.iter().any(|c| !c.origin.names_same(&speaker.origin));
@@ -115,6 +118,8 @@ fn session_row(linked: &Linked, id: &str, session: &Session) -> Vec<Cell> {
     let grant = session.common(|c| c.origin.grant).flatten().map(|i| &linked.grants[i]);
     let parent = session.common(|c| c.origin.parent).flatten();
     let parent = parent.and_then(|i| linked.credentials[i].facts.session_id.clone());
+    // A user who makes a second key with the first one is nobody's child.
+    let parent = parent.filter(|parent| parent != id);
     let keys: BTreeSet<&str> =
         session.credentials.iter().filter_map(|c| c.facts.access_key_id.as_deref()).collect();
     let expires = session.credentials.iter().filter_map(|c| {

@@ -1,0 +1,32 @@
+//! What the tests of the kinds share: a record made from its parts, read as the tool reads it.
+
+use serde_json::{Value, json};
+
+use super::Grant;
+use crate::decode::event::Decoder;
+use crate::decode::raw::RawRecord;
+
+/// Reads the grant out of a record with this service, call, caller, request and response.
+pub(crate) fn read(
+    service: &str,
+    name: &str,
+    identity: &Value,
+    request: Value,
+    response: Value,
+) -> Option<Grant> {
+    let record = json!({
+        "eventVersion": "1.11", "eventID": "e", "eventTime": "2024-05-01T09:00:00Z",
+        "awsRegion": "eu-west-1", "eventSource": format!("{service}.amazonaws.com"), "eventName": name,
+        "userIdentity": identity, "requestParameters": request, "responseElements": response,
+        "recipientAccountId": "111111111111",
+    });
+    read_record(&record)
+}
+
+/// Reads the grant out of a whole record.
+pub(crate) fn read_record(record: &Value) -> Option<Grant> {
+    let text = record.to_string();
+    let raw: RawRecord = serde_json::from_str(&text).unwrap();
+    let event = Decoder::default().event(&raw).unwrap();
+    super::read(&event, "log.json.gz", 1)
+}
