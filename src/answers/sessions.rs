@@ -124,6 +124,18 @@ pub struct Session {
     pub candidates: u64,
     pub unresolved_reason: Option<String>,
     pub cross_account: Option<bool>,
+    pub used: Option<bool>,
+    pub issued_by_kind: Option<String>,
+    pub grant_event_id: Option<String>,
+    pub duration_asked_seconds: Option<i64>,
+    pub duration_seconds: Option<i64>,
+    pub mfa_serial: Option<String>,
+    pub external_id: Option<String>,
+    pub session_policy: Option<String>,
+    pub session_tags: Option<String>,
+    pub transitive_tags: Option<String>,
+    pub source_identity_session_id: Option<String>,
+    pub contradictions: Vec<String>,
 }
 
 /// Writes an instant as the tables show it.
@@ -173,6 +185,18 @@ impl Session {
             candidates: rows.count("candidates", row),
             unresolved_reason: text("unresolved_reason"),
             cross_account: rows.flag("cross_account", row),
+            used: rows.flag("used", row),
+            issued_by_kind: text("issued_by_kind"),
+            grant_event_id: text("grant_event_id"),
+            duration_asked_seconds: rows.int("duration_asked_seconds", row),
+            duration_seconds: rows.int("duration_seconds", row),
+            mfa_serial: text("mfa_serial"),
+            external_id: text("external_id"),
+            session_policy: text("session_policy"),
+            session_tags: text("session_tags"),
+            transitive_tags: text("transitive_tags"),
+            source_identity_session_id: text("source_identity_session_id"),
+            contradictions: rows.list("contradictions", row),
         }
     }
 

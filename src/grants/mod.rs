@@ -3,6 +3,7 @@
 //! Source: IAM User Guide, "Logging IAM and AWS STS API calls with AWS CloudTrail".
 //! To add a kind, write its file and name it in [`KINDS`]; nothing else needs to know of it.
 
+pub mod addendum;
 mod assume_role;
 mod assume_role_with_saml;
 mod assume_role_with_web_identity;
@@ -129,6 +130,7 @@ pub struct Grant {
     pub join: Join,
     pub denied: bool,
     pub denial_cause: Option<String>,
+    pub denied_action: Option<String>,
     pub error_code: Option<String>,
     pub error_message: Option<String>,
     pub caller: Caller,
@@ -146,6 +148,10 @@ pub struct Grant {
     pub incoming_transitive_tags: Option<String>,
     pub session_policy: Option<String>,
     pub shared_event_id: Option<String>,
+    /// The record that this one puts right, if it is such a one.
+    pub corrects: Option<addendum::Correction>,
+    /// The record that has put this one right.
+    pub addendum_event_id: Option<String>,
     pub recipient_account_id: Option<String>,
     pub aws_region: Option<String>,
     pub source_ip_address: Option<String>,
@@ -216,6 +222,7 @@ fn common(event: &Event, kind: &str, source_file: &str, source_record: i64) -> G
         join: Join::Issued,
         denied: event.error_code.is_some(),
         denial_cause: None,
+        denied_action: None,
         error_code: owned(&event.error_code),
         error_message: owned(&event.error_message),
         caller,
@@ -235,6 +242,8 @@ fn common(event: &Event, kind: &str, source_file: &str, source_record: i64) -> G
         incoming_transitive_tags: None,
         session_policy: None,
         shared_event_id: owned(&event.shared_event_id),
+        corrects: addendum::of(event),
+        addendum_event_id: None,
         recipient_account_id: owned(&event.recipient_account_id),
         aws_region: owned(&event.aws_region),
         source_ip_address: owned(&event.source_ip_address),

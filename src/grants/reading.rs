@@ -82,7 +82,9 @@ impl<'e, 'a> Reading<'e, 'a> {
         let user_arn = text(&user["arn"]);
         let role = child.role_arn.as_deref().or(user_arn.as_deref());
         child.role_name = role.and_then(arn::role_name).map(str::to_owned);
-        child.account_id = role.and_then(arn::account).map(str::to_owned);
+        // Of a denied call the account may be all that its message tells of the role.
+        let account = role.and_then(arn::account).map(str::to_owned);
+        child.account_id = account.or_else(|| child.account_id.take());
         if let Some(partition) = role.and_then(arn::partition) {
             partition.clone_into(&mut child.partition);
         }

@@ -45,6 +45,13 @@ pub struct Candidate {
     pub strength: Strength,
 }
 
+impl Candidate {
+    /// Whether it is a way that credentials took, and not only a hint.
+    pub fn is_hop(&self) -> bool {
+        self.rule != LOGIN_PROFILE
+    }
+}
+
 /// The candidates of one credential.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Candidates {

@@ -1,6 +1,6 @@
 //! The columns of **sessions**, **credentials**, **links** and **attributions**.
 
-use crate::table::Kind::{Bool, Int, Text, TextList, Time};
+use crate::table::Kind::{Bool, Int, Json, Text, TextList, Time};
 use crate::table::{Column, TableDef, col};
 
 /// One row a session.
@@ -52,6 +52,18 @@ const SESSION_COLUMNS: &[Column] = &[
     col("candidates", Int, "issuing events that could have started it"),
     col("unresolved_reason", Text, "why the origin is not known"),
     col("cross_account", Bool, "whether the caller that obtained it was in another account"),
+    col("used", Bool, "whether any logged call used it; a sign-in alone is no use"),
+    col("issued_by_kind", Text, "the call that issued it: AssumeRole, ConsoleLogin, …; null when not known or when the candidates differ"),
+    col("grant_event_id", Text, "the issuing event, where there is one candidate; joins grants"),
+    col("duration_asked_seconds", Int, "lifetime asked for (durationSeconds); null when the caller left it to AWS"),
+    col("duration_seconds", Int, "lifetime given: from the issuing event to the expiry"),
+    col("mfa_serial", Text, "MFA device presented when it was issued (serialNumber)"),
+    col("external_id", Text, "externalId presented when it was issued"),
+    col("session_policy", Json, "policies passed that narrow it"),
+    col("session_tags", Json, "session tags in force, as one object: those passed and those inherited along the chain"),
+    col("transitive_tags", Json, "those among them that sessions it starts inherit"),
+    col("source_identity_session_id", Text, "first session of the chain that carries this sourceIdentity"),
+    col("contradictions", TextList, "what its records say that cannot all be true: source_identity_changed, transitive_tags_differ, chained_over_one_hour (a role session took it for more than 3600 s), calls_after_expiry and calls_before_creation (by more than 60 s), started_before_parent, mfa_differs (GetSessionToken with a device, calls without), account_differs (ARN and account do not agree), named_after_somebody_else (another known user's name, or an instance id without EC2), instance_name_unproven (the same, origin unknown); empty when nothing"),
 ];
 
 /// One row a credential of a session, or a caller without session.

@@ -80,6 +80,8 @@ pub struct CredentialFacts {
     pub claimed_only: bool,
     pub first_event_at: Option<i64>,
     pub last_event_at: Option<i64>,
+    /// The last call that succeeded, and that no service made on the caller's behalf.
+    pub last_success_at: Option<i64>,
     pub events: u64,
     pub writes: u64,
     pub errors: u64,
@@ -150,6 +152,7 @@ impl CredentialFacts {
         keep_smaller(&mut self.created, other.created);
         keep_smaller(&mut self.first_event_at, other.first_event_at);
         self.last_event_at = self.last_event_at.max(other.last_event_at);
+        self.last_success_at = self.last_success_at.max(other.last_success_at);
         self.mfa_authenticated = self.mfa_authenticated.max(other.mfa_authenticated);
         self.partition = std::cmp::min(std::mem::take(&mut self.partition), other.partition);
         self.assumed_root |= other.assumed_root;
@@ -290,6 +293,9 @@ impl Facts {
         facts.from_console |= event.event_type == Some("AwsConsoleAction");
         keep_smaller(&mut facts.first_event_at, Some(event.event_time));
         facts.last_event_at = facts.last_event_at.max(Some(event.event_time));
+        if !event.failed && event.identity.columns.invoked_by.is_none() {
+            facts.last_success_at = facts.last_success_at.max(Some(event.event_time));
+        }
         facts.events += 1;
         facts.writes += u64::from(event.read_only == Some(false));
         facts.errors += u64::from(event.failed);

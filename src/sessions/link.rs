@@ -6,9 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use hashbrown::{HashMap, HashSet};
 
 use super::candidates::{Candidates, Index, LOGIN_PROFILE};
+use super::corrections::corrected;
 use super::facts::{CredentialFacts, Facts};
 use super::names::Names;
 use super::origin::{Node, Origin, solve};
+use super::propagation::propagation;
+use super::properties::{Chains, Properties};
 use super::twins::{CallerCopies, WholeGrant, caller_copies, whole_grants};
 use crate::grants::{Caller, Grant, Join};
 use crate::model::{ids, time};
@@ -37,19 +40,23 @@ pub struct LinkedCredential<'f> {
     pub candidates: Candidates,
     /// Who is behind it.
     pub origin: Origin,
+    /// What it carries along.
+    pub properties: Properties,
 }
 
 /// One grant after linking.
 #[derive(Debug)]
 pub struct LinkedGrant<'f> {
     /// The caller's copy where there is one.
-    pub grant: &'f Grant,
+    pub grant: Cow<'f, Grant>,
     /// Event id of the owner's copy, where both are there.
     pub twin_event_id: Option<String>,
     /// Session that was started.
     pub issued_session_id: Option<String>,
     /// Whether what was issued was used; `None` when the records cannot tell.
     pub used: Option<bool>,
+    /// See [`propagation`].
+    pub propagation: Option<bool>,
 }
 
 /// An event that another record attributes.
@@ -69,7 +76,8 @@ type Known<'f> = BTreeMap<Cow<'f, str>, Cow<'f, CredentialFacts>>;
 /// Links everything. The result depends on the facts alone, not on how they were collected.
 pub fn link(facts: &Facts) -> Linked<'_> {
     let copies = caller_copies(&facts.shared_calls);
-    let grants = whole_grants(facts, &copies);
+    let calls = corrected(facts);
+    let grants = whole_grants(&calls, &copies);
     let recorded = facts.credentials.iter();
     let mut known: Known = recorded
         .map(|(id, facts)| (Cow::from(id.as_str()), Cow::Borrowed(facts.as_ref())))
@@ -91,20 +99,24 @@ pub fn link(facts: &Facts) -> Linked<'_> {
 
     drop(index); // large, and of no use for what follows
     let origins = origins_of(&ids, &all, &found, &grants);
+    let chains = Chains { facts: &all, found: &found, origins: &origins, grants: &grants };
+    let properties = chains.properties();
     let credentials = ids
         .into_iter()
         .zip(all)
         .zip(found)
         .zip(origins)
-        .map(|(((id, facts), candidates), origin)| LinkedCredential {
+        .zip(properties)
+        .map(|((((id, facts), candidates), origin), properties)| LinkedCredential {
             id,
             facts,
             candidates,
             origin,
+            properties,
         })
         .collect::<Vec<_>>();
     let sessions = group_sessions(&credentials);
-    let grants = linked_grants(&grants, &credentials, &sessions);
+    let grants = linked_grants(&calls, &grants, &credentials, &sessions);
     Linked { sessions, grants, attributions: attributions(&copies), credentials }
 }
 
@@ -240,7 +252,8 @@ fn group_sessions(credentials: &[LinkedCredential]) -> BTreeMap<String, Vec<usiz
 }
 
 fn linked_grants<'f>(
-    grants: &[WholeGrant<'f>],
+    calls: &[Cow<'f, Grant>],
+    grants: &[WholeGrant],
     credentials: &[LinkedCredential],
     sessions: &BTreeMap<String, Vec<usize>>,
 ) -> Vec<LinkedGrant<'f>> {
@@ -256,13 +269,14 @@ fn linked_grants<'f>(
         }
     }
     let none = Vec::new();
+    let spreading = propagation(grants);
     grants
         .iter()
         .enumerate()
         .map(|(i, whole)| {
             let users = users.get(&i).unwrap_or(&none);
-            let calls = |(c, _): &&(usize, bool)| credentials[*c].facts.events > 0;
-            let used = match users.iter().filter(calls).map(|(_, certain)| *certain).max() {
+            let called = |(c, _): &&(usize, bool)| credentials[*c].facts.events > 0;
+            let used = match users.iter().filter(called).map(|(_, certain)| *certain).max() {
                 _ if whole.grant.denied => None,
                 Some(true) => Some(true),
                 Some(false) => None,
@@ -278,13 +292,17 @@ fn linked_grants<'f>(
             let session =
                 users.iter().filter_map(|(c, _)| credentials[*c].facts.session_id.as_ref());
             LinkedGrant {
-                grant: whole.grant,
+                grant: match &calls[whole.place] {
+                    Cow::Borrowed(grant) => Cow::Borrowed(grant),
+                    Cow::Owned(grant) => Cow::Owned(grant.clone()),
+                },
                 twin_event_id: whole.twin.map(|twin| twin.event_id.clone()),
                 issued_session_id: session
                     .min()
                     .cloned()
                     .or_else(|| issued_session(whole.grant).filter(|_| !whole.grant.denied)),
                 used,
+                propagation: spreading[i],
             }
         })
         .collect()
@@ -309,5 +327,5 @@ pub fn expiry(grant: &Grant) -> Option<i64> {
         let seconds = grant.duration_seconds?;
         grant.event_time.checked_add(seconds.checked_mul(time::SECOND)?)
     };
-    grant.expires_at.or_else(asked)
+    grant.expires_at.or_else(asked).filter(|_| !grant.denied)
 }

@@ -4,11 +4,12 @@
 //! Both carry the same `sharedEventID`. It pairs copies, it does not make them one event.
 //! Source: CloudTrail User Guide, "CloudTrail record contents", sharedEventID.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use hashbrown::HashMap;
 
-use super::facts::{Facts, SharedCall};
+use super::facts::SharedCall;
 use crate::grants::Grant;
 
 /// An issuing event with its other half.
@@ -18,6 +19,8 @@ pub struct WholeGrant<'f> {
     pub grant: &'f Grant,
     /// The owner's copy, where both are there.
     pub twin: Option<&'f Grant>,
+    /// Place of `grant` among the grants that were put together.
+    pub place: usize,
 }
 
 /// For the id of each owner's copy, the caller's copy.
@@ -53,15 +56,24 @@ fn is_caller_copy(call: &SharedCall, owner: &SharedCall) -> bool {
 }
 
 /// Joins the halves of cross-account grants; every grant comes out once, ordered by event id.
-pub fn whole_grants<'f>(facts: &'f Facts, copies: &CallerCopies<'f>) -> Vec<WholeGrant<'f>> {
-    let (owners, others): (Vec<&Grant>, Vec<&Grant>) =
-        facts.grants.values().map(AsRef::as_ref).partition(|grant| grant.is_owner_half());
-    let by_event: HashMap<&str, usize> =
-        others.iter().enumerate().map(|(i, grant)| (grant.event_id.as_str(), i)).collect();
+pub fn whole_grants<'f>(
+    grants: &'f [Cow<'_, Grant>],
+    copies: &CallerCopies<'f>,
+) -> Vec<WholeGrant<'f>> {
+    let all = grants.iter().map(AsRef::as_ref).enumerate();
+    let (owners, others): (Vec<_>, Vec<_>) = all.partition(|(_, grant)| grant.is_owner_half());
+    let mut by_event: HashMap<&str, usize> = HashMap::new();
+    for (i, (_, grant)) in others.iter().enumerate() {
+        by_event.insert(&grant.event_id, i);
+        grant.addendum_event_id.iter().for_each(|id| _ = by_event.insert(id, i));
+    }
+    let mut whole: Vec<WholeGrant> = others
+        .iter()
+        .map(|(place, grant)| WholeGrant { grant, twin: None, place: *place })
+        .collect();
+    let others: Vec<&Grant> = others.into_iter().map(|(_, grant)| grant).collect();
     let by_issue = index_by_issue(&others);
-    let mut whole: Vec<WholeGrant> =
-        others.iter().map(|grant| WholeGrant { grant, twin: None }).collect();
-    for owner in owners {
+    for (place, owner) in owners {
         let shared = copies.get(owner.event_id.as_str());
         let mate = shared
             .and_then(|copy| by_event.get(copy.event_id.as_str()).copied())
@@ -69,7 +81,7 @@ pub fn whole_grants<'f>(facts: &'f Facts, copies: &CallerCopies<'f>) -> Vec<Whol
             .or_else(|| issue_key(owner).and_then(|key| by_issue.get(&key).copied().flatten()));
         match mate.filter(|i| whole[*i].twin.is_none()) {
             Some(i) => whole[i].twin = Some(owner),
-            None => whole.push(WholeGrant { grant: owner, twin: None }),
+            None => whole.push(WholeGrant { grant: owner, twin: None, place }),
         }
     }
     whole.sort_by(|a, b| {

@@ -1,8 +1,10 @@
 //! What several test programs share; each uses only a part of it.
 #![allow(dead_code)]
 
+pub mod agree;
 pub mod oracle;
 pub mod python;
+pub mod scene;
 pub mod truth;
 
 use std::path::Path;

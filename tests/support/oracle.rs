@@ -164,6 +164,8 @@ fn made_by_console(grant: Record) -> bool {
 /// All records, and the question asked of them.
 pub struct Oracle<'r> {
     records: Vec<Record<'r>>,
+    /// The same, each call once, put right by later records of it.
+    calls: Vec<Record<'r>>,
     /// Issuing events, each call once: found beforehand only to keep the tests' time in bounds.
     grants: Vec<Record<'r>>,
 }
@@ -173,9 +175,11 @@ pub fn answers(records: &[Value]) -> HashMap<String, Answer> {
     let mut seen = BTreeSet::new();
     let distinct: Vec<Record> =
         records.iter().filter(|r| seen.insert(r["eventID"].as_str().unwrap())).collect();
-    let mut oracle = Oracle { records: distinct.clone(), grants: Vec::new() };
-    let grants = distinct.iter().filter(|r| issues(r) && !oracle.is_second_half(r));
-    oracle.grants = grants.copied().collect();
+    let calls = put_right(&distinct);
+    let mut oracle =
+        Oracle { records: distinct.clone(), calls: calls.iter().collect(), grants: Vec::new() };
+    let grants = calls.iter().filter(|r| issues(r) && !oracle.is_second_half(r));
+    oracle.grants = grants.collect();
     let by_id = |r: Record| r["eventID"].as_str().unwrap().to_owned();
     distinct.into_iter().map(|r| (by_id(r), oracle.who(r, &mut Vec::new()))).collect()
 }
@@ -201,6 +205,42 @@ pub fn used_keys(records: &[Value]) -> BTreeSet<String> {
         calls.iter().map(|r| time_of(r)).min().is_some_and(|first| first >= time_of(made))
     });
     used.map(|made| made["eventID"].as_str().unwrap().to_owned()).collect()
+}
+
+/// All calls, each once: later records of a call are merged into its first one.
+fn put_right(records: &[Record]) -> Vec<Value> {
+    let original = |r: Record| {
+        let addendum = &r["addendum"];
+        let updates =
+            addendum["reason"] == "UPDATED_DATA" && r["eventID"] != addendum["originalEventID"];
+        addendum["originalEventID"].as_str().filter(|_| updates).map(str::to_owned)
+    };
+    let is_first = |id: &str| records.iter().any(|r| r["eventID"] == id && original(r).is_none());
+    let mut calls = Vec::new();
+    for record in records.iter().filter(|r| !original(r).is_some_and(|id| is_first(&id))) {
+        let mut call = (*record).clone();
+        let mut later: Vec<Value> = records
+            .iter()
+            .filter(|r| {
+                original(r).is_some() && original(r).as_deref() == record["eventID"].as_str()
+            })
+            .map(|r| (*r).clone())
+            .collect();
+        later.iter_mut().for_each(|r| r["eventID"] = Value::Null);
+        // Two that differ: nobody knows which is the later one.
+        let agree = later.windows(2).all(|two| two[0] == two[1]);
+        if let Some(later) = later.first().filter(|_| agree && original(record).is_none()) {
+            let named = later["addendum"]["updatedFields"].to_string();
+            for (member, value) in later.as_object().unwrap() {
+                let always = named == "null" && member != "eventID";
+                if always || named.contains(member.as_str()) {
+                    call[member] = value.clone();
+                }
+            }
+        }
+        calls.push(call);
+    }
+    calls
 }
 
 impl<'r> Oracle<'r> {
@@ -359,7 +399,7 @@ impl<'r> Oracle<'r> {
         if copy.is_some() {
             return true;
         }
-        let mates = self.records.iter().filter(|r| {
+        let mates = self.calls.iter().filter(|r| {
             issues(r)
                 && kind(r) != "AWSAccount"
                 && issued_key(r).is_some()

@@ -6,6 +6,7 @@ use super::{build, instant, text};
 use crate::error::Result;
 use crate::grants::columns::GRANTS;
 use crate::sessions::link::{Linked, LinkedGrant, expiry};
+use crate::sessions::properties::seconds_given;
 use crate::table::build::Cell;
 
 pub(super) fn rows(linked: &Linked) -> Result<RecordBatch> {
@@ -21,10 +22,13 @@ fn grant_row(linked: &LinkedGrant) -> Vec<Cell> {
     vec![
         grant.event_id.as_str().into(),
         text(&linked.twin_event_id),
+        text(&grant.addendum_event_id),
         Cell::Time(grant.event_time),
         grant.kind.as_str().into(),
         if grant.denied { "denied" } else { "granted" }.into(),
         text(&grant.denial_cause),
+        text(&grant.denied_action),
+        linked.propagation.into(),
         text(&grant.error_code),
         text(&grant.error_message),
         text(&caller.identity_type),
@@ -42,6 +46,7 @@ fn grant_row(linked: &LinkedGrant) -> Vec<Cell> {
         text(&grant.issued_access_key_id),
         text(&linked.issued_session_id),
         grant.duration_seconds.into(),
+        seconds_given(grant).into(),
         instant(expiry(grant)),
         text(&grant.external_id),
         text(&grant.source_identity),

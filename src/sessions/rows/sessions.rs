@@ -2,16 +2,19 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 
 use super::{build, chain, count, instant, link_strength, list, role_arn, session_name, text};
 use crate::error::Result;
+use crate::grants::Grant;
 use crate::model::strength::Strength;
 use crate::sessions::columns::SESSIONS;
 use crate::sessions::facts::{CredentialFacts, SmallestValues};
 use crate::sessions::link::{Linked, LinkedCredential, expiry};
 use crate::sessions::origin::Origin;
+use crate::sessions::properties::{Properties, Tags, common, seconds_given};
 use crate::table::build::Cell;
 
 /// A session put together from its credentials.
@@ -61,11 +64,15 @@ impl<'l> Session<'l> {
         count(&self.speaker) as u64
     }
 
+    /// The credentials that were used; all of them when none was.
+    fn voters(&self) -> impl Iterator<Item = &'l LinkedCredential<'l>> {
+        let any_used = self.credentials.iter().any(|c| c.facts.events > 0);
+        self.credentials.iter().copied().filter(move |c| !any_used || c.facts.events > 0)
+    }
+
     /// One value if all credentials that were used have the same.
     fn common<T: PartialEq>(&self, value: impl Fn(&'l LinkedCredential<'l>) -> T) -> Option<T> {
-        let used = |c: &&&LinkedCredential| c.facts.events > 0;
-        let any_used = self.credentials.iter().any(|c| c.facts.events > 0);
-        let mut voters = self.credentials.iter().filter(|c| !any_used || used(c));
+        let mut voters = self.voters();
         let first = value(voters.next()?);
         voters.all(|c| value(c) == first).then_some(first)
     }
@@ -130,7 +137,7 @@ fn session_row(linked: &Linked, id: &str, session: &Session) -> Vec<Cell> {
     let reason = if known { origin.unresolved_reason } else { Some("credentials_disagree") };
     let strength = if known { origin.chain_strength } else { Strength::None };
     let set = |values: &SmallestValues| list(values.values());
-    vec![
+    let mut cells = vec![
         id.into(),
         text(&facts.identity_type),
         text(&facts.principal_id),
@@ -168,5 +175,53 @@ fn session_row(linked: &Linked, id: &str, session: &Session) -> Vec<Cell> {
         count(session.candidates()),
         reason.into(),
         grant.and_then(|linked| linked.grant.cross_account()).into(),
+    ];
+    cells.extend(property_cells(linked, session));
+    cells
+}
+
+/// The columns after those that identify and attribute.
+fn property_cells(linked: &Linked, session: &Session) -> Vec<Cell> {
+    let grants = issuing_grants(linked, session);
+    let shown = |value: fn(&Grant) -> Option<&str>| -> Cell { common(&grants, value).into() };
+    let only = session.common(|c| c.origin.grant).flatten();
+    let tags = |tags: fn(&Properties) -> &Option<Arc<Tags>>| -> Cell {
+        let tags = session.common(|c| tags(&c.properties).as_deref()).flatten();
+        tags.and_then(|tags| serde_json::to_string(tags).ok()).into()
+    };
+    let since = session.common(|c| c.properties.source_identity_from).flatten();
+    let since = since.and_then(|i| linked.credentials[i].facts.session_id.as_deref());
+    let wrong: BTreeSet<&str> =
+        session.credentials.iter().flat_map(|c| &c.properties.contradictions).copied().collect();
+    vec![
+        session.credentials.iter().any(|c| is_used(&c.facts)).into(),
+        shown(|grant| Some(&grant.kind)),
+        only.map(|i| linked.grants[i].grant.event_id.as_str()).into(),
+        common(&grants, |grant| grant.duration_seconds).into(),
+        common(&grants, seconds_given).into(),
+        shown(|grant| grant.mfa_serial.as_deref()),
+        shown(|grant| grant.external_id.as_deref()),
+        shown(|grant| grant.session_policy.as_deref()),
+        tags(|properties| &properties.tags),
+        tags(|properties| &properties.transitive_tags),
+        since.into(),
+        list(wrong.into_iter()),
     ]
+}
+
+/// The grants that could have started the session. Of a user's long-term keys those count whose making
+/// is known only if that is known of all: they are the properties of keys, not of the user.
+fn issuing_grants<'l>(linked: &'l Linked, session: &Session<'l>) -> Vec<&'l Grant> {
+    let hops = |c: &'l LinkedCredential<'l>| c.candidates.found.iter().filter(|c| c.is_hop());
+    let long_term = session.facts.created.is_none();
+    if long_term && session.voters().any(|c| hops(c).next().is_none()) {
+        return Vec::new();
+    }
+    session.voters().flat_map(hops).map(|c| linked.grants[c.grant].grant.as_ref()).collect()
+}
+
+/// Whether calls used a credential: to sign in is not to use.
+fn is_used(facts: &CredentialFacts) -> bool {
+    let beyond = |source: &str| !source.starts_with("signin.amazonaws.com");
+    facts.events > 0 && facts.event_sources.values().any(beyond)
 }
