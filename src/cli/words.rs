@@ -149,6 +149,7 @@ pub fn rule(rule: &str) -> &str {
         "session_issuer" => "session issuer",
         "pod_identity" => "pod identity",
         "forwarded" => "forwarded call",
+        "web_id_federation_data" => "token named by the record",
         "login_profile" => "password set before the sign-in",
         other => other,
     }

@@ -63,6 +63,16 @@ pub fn partition<'a>(identity: &'a IdentityColumns, region: &'a str) -> &'a str 
         .unwrap_or_else(|| arn::partition_of_region(region))
 }
 
+/// The id of an AWS service as a caller.
+pub fn credential_of_service(service: &str) -> String {
+    let identity = IdentityColumns {
+        identity_type: Some("AWSService".to_owned()),
+        invoked_by: Some(service.to_owned()),
+        ..IdentityColumns::default()
+    };
+    external(&identity, "")
+}
+
 fn external(identity: &IdentityColumns, claim: &str) -> String {
     let text = |field: &Option<String>| field.clone().unwrap_or_default();
     ids::external_credential_id(&[

@@ -100,6 +100,11 @@ pub struct Identity {
     /// The kind of resource whose environment got the credentials, and its ARN:
     /// `inScopeOf.issuerType`, `inScopeOf.credentialsIssuedTo`.
     pub in_scope_of: Option<(String, String)>,
+    /// Provider and subject of the OIDC token behind a role session, from
+    /// `sessionContext.webIdFederationData`.
+    pub web_identity: Option<(String, String)>,
+    /// `invokedByDelegate.accountId`: the product provider that acts by delegated access.
+    pub delegate_account_id: Option<String>,
     /// Hash of the block's content.
     pub hash: u64,
     /// Session and credential, as far as the block alone tells.
@@ -121,9 +126,12 @@ impl Identity {
         let rest = block.as_ref().and_then(|block| left_over(block, &columns.write()));
         let scope = |member| block.as_ref().and_then(|b| text_at(b, &["inScopeOf", member]));
         let in_scope_of = scope("issuerType").zip(scope("credentialsIssuedTo"));
+        let web_identity = block.as_ref().and_then(web_identity);
+        let delegate = ["invokedByDelegate", "accountId"];
+        let delegate_account_id = block.as_ref().and_then(|block| text_at(block, &delegate));
         let actor = actor::of_identity(&columns, region);
         let hash = canonical.map_or(0, |c| c.hash);
-        Ok(Identity { columns, rest, in_scope_of, hash, actor })
+        Ok(Identity { columns, rest, in_scope_of, web_identity, delegate_account_id, hash, actor })
     }
 
     /// The `userIdentity` block as it was, given its columns and what they could not hold.
@@ -139,6 +147,17 @@ fn at<'v>(block: &'v Value, path: &[&str]) -> Option<&'v Value> {
 fn text_at(block: &Value, path: &[&str]) -> Option<String> {
     let text = at(block, path)?.as_str()?;
     (!text.is_empty() && text != HIDDEN).then(|| text.to_owned())
+}
+
+/// `webIdFederationData` is `{}` where nothing is known. Attributes are named after the provider:
+/// `token.example.com:sub` holds the subject.
+fn web_identity(block: &Value) -> Option<(String, String)> {
+    let data = at(block, &["sessionContext", "webIdFederationData"])?;
+    let provider = text_at(data, &["federatedProvider"])?;
+    let attributes = at(data, &["attributes"])?.as_object()?;
+    let mut subjects = attributes.iter().filter(|(name, _)| name.ends_with(":sub"));
+    let subject = subjects.next().filter(|_| subjects.next().is_none())?.1.as_str()?;
+    (!subject.is_empty() && subject != HIDDEN).then(|| (provider, subject.to_owned()))
 }
 
 /// Booleans come as strings, by CloudTrail's habit; real booleans are understood too.
@@ -225,6 +244,16 @@ mod tests {
         assert_eq!(full.columns.access_key_id, None);
         assert_eq!(full.columns.assumed_root, Some(true));
         assert_eq!(full.columns.session_created_at, time::parse_instant("2013-11-02T01:06:28Z"));
+        let web = |attributes| {
+            let data = json!({"federatedProvider": "p", "attributes": attributes});
+            round_trip(json!({"sessionContext": {"webIdFederationData": data}})).web_identity
+        };
+        let subject = Some(("p".to_owned(), "repo:x".to_owned()));
+        assert_eq!(web(json!({"t.example.com:sub": "repo:x", "t.example.com:aud": "a"})), subject);
+        assert_eq!(web(json!({"a:sub": "repo:x", "b:sub": "repo:y"})), None);
+        assert_eq!(web(json!({})), None);
+        let delegated = round_trip(json!({"invokedByDelegate": {"accountId": "999999999999"}}));
+        assert_eq!(delegated.delegate_account_id.as_deref(), Some("999999999999"));
         for odd in [json!(null), json!("anna"), json!({}), json!([1]), json!({"type": null})] {
             assert_eq!(round_trip(odd).columns, IdentityColumns::default());
         }

@@ -8,6 +8,7 @@ mod assume_role;
 mod assume_role_with_saml;
 mod assume_role_with_web_identity;
 mod assume_root;
+pub mod cognito;
 pub mod columns;
 mod console_login;
 mod create_access_key;
@@ -16,7 +17,9 @@ mod get_federation_token;
 pub mod get_role_credentials;
 mod get_session_token;
 mod login_profile;
+pub mod pod_identity;
 mod reading;
+pub mod roles_anywhere;
 mod service_credentials;
 mod switch_role;
 
@@ -47,6 +50,11 @@ const KINDS: &[&Kind] = &[
     &login_profile::CHANGE,
     &service_credentials::SERVICE,
     &service_credentials::SSH,
+    &roles_anywhere::KIND,
+    &pod_identity::KIND,
+    &cognito::CREDENTIALS,
+    &cognito::TOKEN,
+    &cognito::DEVELOPER_TOKEN,
 ];
 
 /// A kind of grant: which event it is, and how to read it.
@@ -71,6 +79,8 @@ pub enum Join {
     Switch,
     /// Identity Center: no key, no principal; found by account, permission set, user and second.
     IdentityCenter,
+    /// EKS Pod Identity's half without key; found by account, second and the cluster in the session name.
+    PodIdentity,
     /// A long-term key of an IAM user, joined by the key itself.
     LongTermKey,
     /// A password: later sign-ins may have used it, which no record shows.
@@ -134,6 +144,9 @@ pub struct Grant {
     pub error_code: Option<String>,
     pub error_message: Option<String>,
     pub caller: Caller,
+    /// Who obtained the credentials, where that is not the caller of the record: the holder of a
+    /// certificate, an identity of a pool, a service that was asked to act.
+    pub principal: Option<Caller>,
     pub child: Child,
     /// Made by the console on somebody's behalf: later calls use other keys than the issued one.
     pub console_made: bool,
@@ -169,6 +182,17 @@ impl Grant {
     /// The role owner's copy of a cross-account call, which names the caller only by principal id.
     pub fn is_owner_half(&self) -> bool {
         self.caller.identity_type.as_deref() == Some("AWSAccount")
+    }
+
+    /// Who obtained the credentials.
+    pub fn obtained_by(&self) -> &Caller {
+        self.principal.as_ref().unwrap_or(&self.caller)
+    }
+
+    /// Whether the record's own identity names nobody, and its request or response does.
+    pub fn names_caller_elsewhere(&self) -> bool {
+        let unnamed = self.caller.session_id.is_none() && self.kind != "AssumeRole";
+        self.principal.is_some() && unnamed && !self.denied
     }
 
     /// Caller and credentials in different accounts; `None` when one of them is not known.
@@ -226,6 +250,7 @@ fn common(event: &Event, kind: &str, source_file: &str, source_record: i64) -> G
         error_code: owned(&event.error_code),
         error_message: owned(&event.error_message),
         caller,
+        principal: None,
         child: Child {
             partition: actor::partition(identity, region).to_owned(),
             ..Child::default()

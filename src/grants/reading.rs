@@ -75,11 +75,12 @@ impl<'e, 'a> Reading<'e, 'a> {
         let child = &mut grant.child;
         "AssumedRole".clone_into(&mut child.identity_type);
         child.role_arn = text(&self.request["roleArn"]).or_else(|| child.role_arn.take());
-        child.session_name =
-            text(&self.request["roleSessionName"]).or_else(|| child.session_name.take());
         let user = &self.response["assumedRoleUser"];
         child.principal_id = text(&user["assumedRoleId"]);
         let user_arn = text(&user["arn"]);
+        let session_name = || arn::Arn::parse(user_arn.as_deref()?)?.session_name();
+        child.session_name =
+            text(&self.request["roleSessionName"]).or_else(|| session_name().map(str::to_owned));
         let role = child.role_arn.as_deref().or(user_arn.as_deref());
         child.role_name = role.and_then(arn::role_name).map(str::to_owned);
         // Of a denied call the account may be all that its message tells of the role.
@@ -93,6 +94,28 @@ impl<'e, 'a> Reading<'e, 'a> {
         grant.transitive_tag_keys = strings(&self.request["transitiveTagKeys"]);
         grant.incoming_transitive_tags = tags(&self.request["incomingTransitiveTags"]);
         grant.session_policy = session_policy(&self.request);
+    }
+}
+
+/// Deepest member that [`find`] looks at; records of AWS are far flatter.
+pub(super) const DEEPEST: usize = 8;
+
+/// The first text under this name, at whatever depth: for records whose shape is not documented.
+pub(super) fn find(value: &Value, name: &str) -> Option<String> {
+    find_below(value, name, 0)
+}
+
+fn find_below(value: &Value, name: &str, depth: usize) -> Option<String> {
+    if depth > DEEPEST {
+        return None;
+    }
+    match value {
+        Value::Object(members) => members
+            .get(name)
+            .and_then(text)
+            .or_else(|| members.values().find_map(|inner| find_below(inner, name, depth + 1))),
+        Value::Array(items) => items.iter().find_map(|inner| find_below(inner, name, depth + 1)),
+        _ => None,
     }
 }
 

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::facts::CredentialFacts;
+use super::workload;
 use crate::model::arn;
 
 /// Whether the role belongs to Identity Center: `AWSReservedSSO_<permission set>_<16 hexadecimal>`
@@ -57,33 +58,22 @@ pub(super) fn service_by_record(
     facts: &CredentialFacts,
 ) -> Option<(String, &'static str, Option<String>)> {
     if let Some(service) = facts.issuer_arn.as_deref().and_then(arn::service_of_linked_role) {
-        let detail = service_detail(service, facts);
+        let detail = workload::detail(service, facts, std::iter::empty());
         return Some((service.to_owned(), "service_linked_role", detail));
     }
     if facts.ec2_role_delivery.is_some() {
         let service = "ec2.amazonaws.com";
-        return Some((service.to_owned(), "ec2_role_delivery", service_detail(service, facts)));
+        let detail = workload::detail(service, facts, std::iter::empty());
+        return Some((service.to_owned(), "ec2_role_delivery", detail));
     }
     let (kind, resource) = facts.in_scope_of.as_ref()?;
     let service = match kind.as_str() {
         "AWS::Lambda::Function" => "lambda.amazonaws.com",
         "AWS::EC2::Instance" => "ec2.amazonaws.com",
         "AWS::ECS::Task" => "ecs-tasks.amazonaws.com",
+        "AWS::CodeBuild::Project" | "AWS::CodeBuild::Build" => "codebuild.amazonaws.com",
+        "AWS::SSM::ManagedInstance" => "ssm.amazonaws.com",
         _ => return None,
     };
     Some((service.to_owned(), "in_scope_of", Some(resource.clone())))
-}
-
-/// What tells instances and functions of one service apart.
-pub(super) fn service_detail(service: &str, facts: &CredentialFacts) -> Option<String> {
-    if let Some((_, resource)) = &facts.in_scope_of {
-        return Some(resource.clone());
-    }
-    let name = facts.session_name()?;
-    let what = match service.split('.').next()? {
-        "ec2" => "instance",
-        "lambda" => "function",
-        _ => "session",
-    };
-    Some(format!("{what} {name}"))
 }

@@ -6,7 +6,8 @@
 //! 2. the issued principal is the calling principal and the second agrees, where keys cannot decide:
 //!    calls without key, the console (which uses other keys than the issued one), forwarded calls;
 //! 3. the same, one second apart;
-//! 4. the console's own record of a role switch; Identity Center's record of handing out a role;
+//! 4. the console's own record of a role switch; Identity Center's record of handing out a role, EKS's
+//!    of asking for a pod's;
 //!    a provider's grant shortly before a console sign-in;
 //! 5. for the sign-in of an IAM user, the last time that somebody set the password.
 //!
@@ -22,7 +23,7 @@ use super::by_record::is_sso;
 use super::facts::CredentialFacts;
 use super::twins::WholeGrant;
 use crate::grants::get_role_credentials::is_role_of_permission_set;
-use crate::grants::{Grant, Join};
+use crate::grants::{Grant, Join, roles_anywhere};
 use crate::model::strength::Strength;
 use crate::model::time;
 
@@ -121,7 +122,7 @@ impl<'f> Index<'f> {
             return Candidates::default();
         }
         let mut near = self.near(facts);
-        near.retain(|i| self.grants[*i].grant.caller.credential_id != id);
+        near.retain(|i| self.grants[*i].grant.obtained_by().credential_id != id);
         let mut rungs: [Vec<Candidate>; 5] = Default::default();
         let mut refused = Vec::new();
         for i in near {
@@ -184,6 +185,10 @@ impl<'f> Index<'f> {
                     rule: "creation_time",
                     strength: Strength::None,
                 }),
+                // Nobody has published this record: without the key it is no proof.
+                Keys::Silent if grant.kind == roles_anywhere::NAME => {
+                    at(2 + usize::from(off > 0), "creation_time", Strength::Inferred)
+                }
                 Keys::Silent if off == 0 => at(2, "creation_time", Strength::Exact),
                 _ => at(2 + usize::from(off > 0), "creation_time", Strength::Inferred),
             },
@@ -200,11 +205,15 @@ impl<'f> Index<'f> {
             Join::IdentityCenter if fits_identity_center(grant, facts) => {
                 at(4, "identity_center", Strength::Inferred)
             }
+            Join::PodIdentity if fits_pod(grant, facts) => {
+                at(4, "pod_identity", Strength::Inferred)
+            }
             Join::LongTermKey if fits_long_term_key(grant, facts) => {
                 at(0, "access_key", Strength::Exact)
             }
             Join::Switch
             | Join::IdentityCenter
+            | Join::PodIdentity
             | Join::LongTermKey
             | Join::Password
             | Join::Nothing => Verdict::No,
@@ -244,7 +253,7 @@ impl<'f> Index<'f> {
                 let grant = self.grants[**i].grant;
                 let before = second - grant.second();
                 grant.join == Join::Issued
-                    && grant.caller.credential_id != id
+                    && grant.obtained_by().credential_id != id
                     && same_kind(grant, facts)
                     && grant.child.account_id == facts.account_id
                     && (0..=SIGN_IN_WINDOW).contains(&before)
@@ -326,6 +335,15 @@ fn same_role(grant: &Grant, facts: &CredentialFacts) -> bool {
         (Some(asked), Some(issuer)) => asked == issuer,
         _ => true,
     }
+}
+
+/// The session that EKS makes for a pod: in the cluster's account, named after the cluster.
+fn fits_pod(grant: &Grant, facts: &CredentialFacts) -> bool {
+    let named = grant.child.session_name.as_deref().zip(facts.session_name());
+    same_kind(grant, facts)
+        && facts.created.is_some()
+        && grant.child.account_id == facts.account_id
+        && named.is_some_and(|(start, name)| name.starts_with(start))
 }
 
 /// Whether a long-term key is the one that was made: same key, same owner, and not used before. Logs

@@ -70,6 +70,12 @@ pub struct CredentialFacts {
     pub source_identity: Option<String>,
     pub ec2_role_delivery: Option<String>,
     pub in_scope_of: Option<(String, String)>,
+    /// Provider and subject of the OIDC token behind it.
+    pub web_identity: Option<(String, String)>,
+    /// Account of the product provider that acts with it by delegated access.
+    pub delegate_account_id: Option<String>,
+    /// `signInSessionArn`: the sign-in session behind it.
+    pub sign_in_session_arn: Option<String>,
     /// The record says that it is an AssumeRoot session.
     pub assumed_root: bool,
     /// Some record proves that it comes from the console.
@@ -117,7 +123,10 @@ impl CredentialFacts {
             mfa_authenticated: columns.mfa_authenticated,
             source_identity: columns.source_identity,
             ec2_role_delivery: columns.ec2_role_delivery,
+            sign_in_session_arn: columns.sign_in_session_arn,
             in_scope_of: identity.in_scope_of.clone(),
+            web_identity: identity.web_identity.clone(),
+            delegate_account_id: identity.delegate_account_id.clone(),
             assumed_root: columns.assumed_root == Some(true),
             ..CredentialFacts::default()
         }
@@ -144,11 +153,14 @@ impl CredentialFacts {
             (&mut self.issuer_user_name, other.issuer_user_name),
             (&mut self.source_identity, other.source_identity),
             (&mut self.ec2_role_delivery, other.ec2_role_delivery),
+            (&mut self.delegate_account_id, other.delegate_account_id),
+            (&mut self.sign_in_session_arn, other.sign_in_session_arn),
         ];
         for (mine, theirs) in text {
             keep_smaller(mine, theirs);
         }
         keep_smaller(&mut self.in_scope_of, other.in_scope_of);
+        keep_smaller(&mut self.web_identity, other.web_identity);
         keep_smaller(&mut self.created, other.created);
         keep_smaller(&mut self.first_event_at, other.first_event_at);
         self.last_event_at = self.last_event_at.max(other.last_event_at);
@@ -314,14 +326,19 @@ impl Facts {
         if facts.in_scope_of != event.identity.in_scope_of {
             keep_smaller(&mut facts.in_scope_of, event.identity.in_scope_of.clone());
         }
-        let columns = &event.identity.columns;
-        merge_identity(facts, columns);
+        if facts.web_identity != event.identity.web_identity {
+            keep_smaller(&mut facts.web_identity, event.identity.web_identity.clone());
+        }
+        merge_identity(facts, event.identity);
     }
 }
 
 /// Takes from a further identity of the same credential what the first one did not show.
-fn merge_identity(facts: &mut CredentialFacts, columns: &crate::decode::IdentityColumns) {
+fn merge_identity(facts: &mut CredentialFacts, identity: &Identity) {
+    let columns = &identity.columns;
     let text = [
+        (&mut facts.delegate_account_id, &identity.delegate_account_id),
+        (&mut facts.sign_in_session_arn, &columns.sign_in_session_arn),
         (&mut facts.on_behalf_of_user_id, &columns.on_behalf_of_user_id),
         (&mut facts.source_identity, &columns.source_identity),
         (&mut facts.ec2_role_delivery, &columns.ec2_role_delivery),

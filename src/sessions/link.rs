@@ -14,6 +14,7 @@ use super::propagation::propagation;
 use super::properties::{Chains, Properties};
 use super::twins::{CallerCopies, WholeGrant, caller_copies, whole_grants};
 use crate::grants::{Caller, Grant, Join};
+use crate::model::strength::Strength;
 use crate::model::{ids, time};
 
 /// The answer, ordered by id.
@@ -49,7 +50,7 @@ pub struct LinkedCredential<'f> {
 pub struct LinkedGrant<'f> {
     /// The caller's copy where there is one.
     pub grant: Cow<'f, Grant>,
-    /// Event id of the owner's copy, where both are there.
+    /// Event id of the other record of the same issue, where both are there.
     pub twin_event_id: Option<String>,
     /// Session that was started.
     pub issued_session_id: Option<String>,
@@ -68,6 +69,10 @@ pub struct Attribution {
     pub credential_id: String,
     /// The record that proves it.
     pub proof_event_id: String,
+    /// What joins the two.
+    pub rule: &'static str,
+    /// How strong that is.
+    pub strength: Strength,
 }
 
 /// Credentials by id: those of the facts, and those that only a grant mentions.
@@ -116,8 +121,9 @@ pub fn link(facts: &Facts) -> Linked<'_> {
         })
         .collect::<Vec<_>>();
     let sessions = group_sessions(&credentials);
+    let attributions = attributions(&copies, &grants);
     let grants = linked_grants(&calls, &grants, &credentials, &sessions);
-    Linked { sessions, grants, attributions: attributions(&copies), credentials }
+    Linked { sessions, grants, attributions, credentials }
 }
 
 fn origins_of(
@@ -136,9 +142,10 @@ fn origins_of(
     solve(&nodes, grants, &names)
 }
 
-/// Callers that only a grant mentions: the previous principal of a role switch.
+/// Callers that only a grant mentions: the previous principal of a role switch, the holder of a
+/// certificate, an identity of a pool.
 fn callers_without_records(grants: &[WholeGrant], known: &Known) -> Vec<(String, CredentialFacts)> {
-    let callers = grants.iter().map(|whole| &whole.grant.caller);
+    let callers = grants.iter().map(|whole| whole.grant.obtained_by());
     let unknown = callers.filter(|caller| !known.contains_key(caller.credential_id.as_str()));
     let by_id: BTreeMap<&str, &Caller> =
         unknown.map(|caller| (caller.credential_id.as_str(), caller)).collect();
@@ -149,6 +156,9 @@ fn callers_without_records(grants: &[WholeGrant], known: &Known) -> Vec<(String,
                 identity_type: caller.identity_type.clone(),
                 principal_arn: caller.arn.clone(),
                 account_id: caller.account_id.clone(),
+                user_name: caller.user_name.clone(),
+                identity_provider: caller.identity_provider.clone(),
+                invoked_by: caller.invoked_by.clone(),
                 ..CredentialFacts::default()
             };
             (id.to_owned(), facts)
@@ -308,16 +318,30 @@ fn linked_grants<'f>(
         .collect()
 }
 
-fn attributions(copies: &CallerCopies) -> Vec<Attribution> {
-    let mut all: Vec<Attribution> = copies
-        .iter()
-        .map(|(owner, caller)| Attribution {
-            event_id: (*owner).to_owned(),
-            credential_id: caller.credential_id.clone(),
-            proof_event_id: caller.event_id.clone(),
-        })
-        .collect();
+/// Events whose caller another record names, or their own request and response.
+fn attributions(copies: &CallerCopies, grants: &[WholeGrant]) -> Vec<Attribution> {
+    let by_copy = copies.iter().map(|(owner, caller)| Attribution {
+        event_id: (*owner).to_owned(),
+        credential_id: caller.credential_id.clone(),
+        proof_event_id: caller.event_id.clone(),
+        rule: "shared_event",
+        strength: Strength::Exact,
+    });
+    let both = grants.iter().flat_map(|whole| [Some(whole.grant), whole.twin]).flatten();
+    let by_content = both.filter(|grant| grant.names_caller_elsewhere()).map(|grant| Attribution {
+        event_id: grant.event_id.clone(),
+        credential_id: grant.obtained_by().credential_id.clone(),
+        proof_event_id: grant.event_id.clone(),
+        rule: "named_in_response",
+        strength: Strength::Inferred,
+    });
+    let mut all: Vec<Attribution> = by_copy.chain(by_content).collect();
     all.sort();
+    // Two contents under one event id: nobody knows which of them counts.
+    let ids = all.chunk_by(|a, b| a.event_id == b.event_id);
+    let unsure: BTreeSet<String> =
+        ids.filter(|same| same.len() > 1).map(|same| same[0].event_id.clone()).collect();
+    all.retain(|attribution| !unsure.contains(&attribution.event_id));
     all
 }
 

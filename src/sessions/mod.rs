@@ -20,6 +20,7 @@ mod propagation;
 pub mod properties;
 pub mod rows;
 pub mod twins;
+mod workload;
 
 pub use facts::Facts;
 pub use link::{Linked, link};

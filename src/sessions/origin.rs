@@ -8,13 +8,13 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use super::by_record::{
-    is_old_identity_center, is_sso, label, label_of, service_by_record, service_detail,
-    surely_not_assumed,
+    is_old_identity_center, is_sso, label, label_of, service_by_record, surely_not_assumed,
 };
-use super::candidates::{Candidates, LOGIN_PROFILE};
+use super::candidates::{Candidate, Candidates, LOGIN_PROFILE};
 use super::facts::CredentialFacts;
 use super::names::Names;
 use super::twins::WholeGrant;
+use super::workload;
 use crate::model::arn;
 use crate::model::strength::Strength;
 
@@ -131,7 +131,7 @@ pub fn solve(nodes: &[Node], grants: &[WholeGrant], names: &Names) -> Vec<Origin
                 // Its records name the user, whoever made the key: nothing to wait for.
                 return Vec::new();
             }
-            let callers = node.candidates.found.iter().map(|c| &grants[c.grant].grant.caller);
+            let callers = node.candidates.found.iter().map(|c| grants[c.grant].grant.obtained_by());
             callers.filter_map(|c| by_id.get(c.credential_id.as_str()).copied()).collect()
         })
         .collect();
@@ -201,7 +201,7 @@ impl Solver<'_> {
     }
 
     fn caller_of(&self, grant: usize) -> Option<usize> {
-        self.by_id.get(self.grants[grant].grant.caller.credential_id.as_str()).copied()
+        self.by_id.get(self.grants[grant].grant.obtained_by().credential_id.as_str()).copied()
     }
 
     /// An IAM user's record names the user, whatever credentials it used.
@@ -277,6 +277,16 @@ impl Solver<'_> {
             origin.chain_strength = Strength::Inferred;
             return origin;
         }
+        if let Some((provider, subject)) = &facts.web_identity {
+            // Role sessions keep the token that they were made with; those made by another role have none.
+            let mut start = Origin::start("WebIdentityUser", Some(subject.clone()), None);
+            start.detail = Some(format!("provider {provider}"));
+            let mut origin = start.wearing(label(facts));
+            origin.link_rule = Some("web_id_federation_data");
+            origin.link_strength = Strength::Inferred;
+            origin.chain_strength = Strength::Inferred;
+            return origin;
+        }
         let reason = if !candidates.refused.is_empty() {
             "grant_issued_another_key"
         } else if facts.created.is_none() && facts.access_key_id.is_none() {
@@ -316,7 +326,7 @@ impl Solver<'_> {
             .map(|c| self.caller_of(c.grant).and_then(|parent| solved[parent].as_ref()))
             .collect();
         let mut origin = match agreed(&parents) {
-            Ok(parent) => self.one_hop_from(parent, &parents, facts),
+            Ok(parent) => self.one_hop_from(parent, &parents, facts, &candidates.found),
             Err(reason) => {
                 let mut origin = Origin::unknown(reason, None);
                 if let [Some(parent)] = parents.as_slice() {
@@ -337,6 +347,7 @@ impl Solver<'_> {
         parent: &Origin,
         parents: &[Option<&Origin>],
         facts: &CredentialFacts,
+        found: &[Candidate],
     ) -> Origin {
         let mut origin = if facts.identity_type.as_deref() == Some("FederatedUser") {
             let mut origin = parent.clone();
@@ -355,7 +366,9 @@ impl Solver<'_> {
             origin.chain = first.chain(["…".into(), label(facts)]).collect();
         }
         if parent.origin_type == "AWSService" && parent.depth == Some(0) {
-            origin.detail = service_detail(parent.origin.as_deref().unwrap_or(""), facts);
+            let grants = found.iter().map(|candidate| self.grants[candidate.grant].grant);
+            let service = parent.origin.as_deref().unwrap_or("");
+            origin.detail = workload::detail(service, facts, grants);
         }
         origin
     }
@@ -370,7 +383,16 @@ impl Solver<'_> {
             }
             Some(kind @ ("SAMLUser" | "WebIdentityUser")) if named().is_some() => {
                 let mut origin = Origin::start(kind, named(), None);
-                origin.detail = facts.identity_provider.as_ref().map(|p| format!("provider {p}"));
+                let provider = facts.identity_provider.as_ref().map(|p| format!("provider {p}"));
+                let pod = facts.user_name.as_deref().and_then(workload::service_account);
+                let detail: Vec<String> = pod.into_iter().chain(provider).collect();
+                origin.detail = Some(detail.join(", ")).filter(|detail| !detail.is_empty());
+                origin
+            }
+            Some("RolesAnywhere") if facts.user_name.is_some() => {
+                let name = text(&facts.user_name);
+                let mut origin = Origin::start("RolesAnywhere", name, text(&facts.account_id));
+                origin.detail = text(&facts.identity_provider);
                 origin
             }
             Some("AWSAccount") => self.other_account(facts),

@@ -10,14 +10,15 @@ use std::collections::BTreeSet;
 use hashbrown::HashMap;
 
 use super::facts::SharedCall;
-use crate::grants::Grant;
+use crate::grants::{Grant, cognito, roles_anywhere};
 
 /// An issuing event with its other half.
 #[derive(Debug, Clone, Copy)]
 pub struct WholeGrant<'f> {
     /// The caller's copy where there is one, else the owner's.
     pub grant: &'f Grant,
-    /// The owner's copy, where both are there.
+    /// The other record of the same issue, where both are there: the owner's copy, or what STS shows of
+    /// a service's grant.
     pub twin: Option<&'f Grant>,
     /// Place of `grant` among the grants that were put together.
     pub place: usize,
@@ -88,7 +89,59 @@ pub fn whole_grants<'f>(
         let key = |w: &WholeGrant<'f>| (&w.grant.event_id, w.grant.record_hash);
         key(a).cmp(&key(b))
     });
+    join_with_what_sts_shows(&mut whole);
     whole
+}
+
+/// Services that hand out a role's credentials may show a second time, as callers of STS. One key was
+/// issued, so the two are one grant: the service's own record names who asked.
+fn join_with_what_sts_shows(whole: &mut Vec<WholeGrant>) {
+    let mut pairs = issues_shown_twice(whole);
+    let mut taken = vec![0_usize; whole.len()];
+    pairs.iter().for_each(|(_, by_sts)| taken[*by_sts] += 1);
+    pairs.retain(|(_, by_sts)| taken[*by_sts] == 1);
+    let mut kept = vec![true; whole.len()];
+    for (own, by_sts) in pairs {
+        whole[own].twin = Some(whole[by_sts].grant);
+        kept[by_sts] = false;
+    }
+    let mut kept = kept.into_iter();
+    whole.retain(|_| kept.next().unwrap_or(true));
+}
+
+/// Pairs of a service's own record and the one that STS wrote. A key that stands in several of either
+/// was rewritten, and nothing follows.
+fn issues_shown_twice(whole: &[WholeGrant]) -> Vec<(usize, usize)> {
+    let mut by_sts: HashMap<&str, Vec<usize>> = HashMap::new();
+    for (i, WholeGrant { grant, twin, .. }) in whole.iter().enumerate() {
+        let sts = matches!(grant.kind.as_str(), "AssumeRole" | "AssumeRoleWithWebIdentity");
+        let caller = grant.caller.identity_type.as_deref();
+        let outside = matches!(caller, Some("AWSService" | "WebIdentityUser"));
+        if let (true, true, None, Some(key)) = (sts, outside, twin, &grant.issued_access_key_id) {
+            by_sts.entry(key).or_default().push(i);
+        }
+    }
+    let own = whole.iter().enumerate().filter(|(_, w)| {
+        w.grant.kind == roles_anywhere::NAME || w.grant.kind == cognito::CREDENTIALS_NAME
+    });
+    own.filter_map(|(i, own)| {
+        let with_key = by_sts.get(own.grant.issued_access_key_id.as_deref()?)?.iter();
+        let mut fitting = with_key.filter(|j| is_one_issue(own.grant, whole[**j].grant));
+        let first = *fitting.next()?;
+        fitting.next().is_none().then_some((i, first))
+    })
+    .collect()
+}
+
+fn is_one_issue(own: &Grant, by_sts: &Grant) -> bool {
+    (own.second() - by_sts.second()).abs() <= 1
+        && agree(&own.child.role_arn, &by_sts.child.role_arn)
+        && agree(&own.child.account_id, &by_sts.child.account_id)
+}
+
+/// Whether two values are the same as far as both are known.
+fn agree(a: &Option<String>, b: &Option<String>) -> bool {
+    a.is_none() || b.is_none() || a == b
 }
 
 /// What both halves of a call show alike: issued key, second and role.
@@ -115,7 +168,6 @@ fn index_by_issue<'f>(grants: &[&'f Grant]) -> HashMap<IssueKey<'f>, Option<usiz
 }
 
 fn same_issue(caller: &Grant, owner: &Grant) -> bool {
-    let agree = |a: &Option<String>, b: &Option<String>| a.is_none() || b.is_none() || a == b;
     caller.kind == owner.kind
         && agree(&caller.issued_access_key_id, &owner.issued_access_key_id)
         && agree(&caller.child.role_arn, &owner.child.role_arn)

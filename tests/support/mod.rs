@@ -48,13 +48,24 @@ pub fn write_log(path: &Path, records: &[serde_json::Value]) {
 /// Rewrites every access key to one value, or removes them all.
 pub fn rewrite_keys(records: &mut [serde_json::Value], key: Option<&str>) {
     for record in records {
-        for path in ["/userIdentity", "/responseElements/credentials"] {
-            let block = record.pointer_mut(path).and_then(serde_json::Value::as_object_mut);
-            let Some(block) = block.filter(|b| b.contains_key("accessKeyId")) else { continue };
-            match key {
-                Some(key) => _ = block.insert("accessKeyId".into(), key.into()),
-                None => _ = block.remove("accessKeyId"),
+        rewrite_keys_in(record, key);
+    }
+}
+
+fn rewrite_keys_in(value: &mut serde_json::Value, key: Option<&str>) {
+    match value {
+        serde_json::Value::Object(members) => {
+            if members.contains_key("accessKeyId") {
+                match key {
+                    Some(key) => _ = members.insert("accessKeyId".into(), key.into()),
+                    None => _ = members.remove("accessKeyId"),
+                }
             }
+            members.values_mut().for_each(|inner| rewrite_keys_in(inner, key));
         }
+        serde_json::Value::Array(items) => {
+            items.iter_mut().for_each(|inner| rewrite_keys_in(inner, key));
+        }
+        _ => {}
     }
 }

@@ -114,14 +114,32 @@ const STS: [&str; 6] = [
     "GetFederationToken",
 ];
 
+/// Services that hand out a role's key by themselves.
+fn hands_out(record: Record) -> bool {
+    let source = text(record, "/eventSource").unwrap_or("");
+    match event_name(record) {
+        "CreateSession" => source == "rolesanywhere.amazonaws.com",
+        "GetCredentialsForIdentity" => source == "cognito-identity.amazonaws.com",
+        _ => false,
+    }
+}
+
 fn issues(record: Record) -> bool {
-    text(record, "/eventSource").is_some_and(|s| s.starts_with("sts."))
-        && STS.contains(&event_name(record))
-        && text(record, "/errorCode").is_none()
+    let sts = text(record, "/eventSource").is_some_and(|s| s.starts_with("sts."))
+        && STS.contains(&event_name(record));
+    (sts || hands_out(record)) && text(record, "/errorCode").is_none()
+}
+
+/// What the response says of the credentials.
+fn issue(grant: Record<'_>) -> &Value {
+    match event_name(grant) {
+        "CreateSession" => &grant["responseElements"]["credentialSet"][0],
+        _ => &grant["responseElements"],
+    }
 }
 
 fn issued_key(grant: Record<'_>) -> Option<&str> {
-    text(grant, "/responseElements/credentials/accessKeyId")
+    text(issue(grant), "/credentials/accessKeyId")
 }
 
 fn target_account(grant: Record<'_>) -> Option<&str> {
@@ -131,6 +149,7 @@ fn target_account(grant: Record<'_>) -> Option<&str> {
             Some(arn_account(target).unwrap_or(target))
         }
         "GetSessionToken" | "GetFederationToken" => text(grant, "/userIdentity/accountId"),
+        "GetCredentialsForIdentity" => text(grant, "/recipientAccountId"),
         _ => text(grant, "/requestParameters/roleArn").and_then(arn_account),
     }
 }
@@ -140,7 +159,7 @@ fn target_principal(grant: Record<'_>) -> Option<&str> {
         "AssumeRoot" => target_account(grant),
         "GetSessionToken" => text(grant, "/userIdentity/principalId"),
         "GetFederationToken" => text(grant, "/responseElements/federatedUser/federatedUserId"),
-        _ => text(grant, "/responseElements/assumedRoleUser/assumedRoleId"),
+        _ => text(issue(grant), "/assumedRoleUser/assumedRoleId"),
     }
 }
 
@@ -151,6 +170,37 @@ fn target_kind(grant: Record<'_>) -> &str {
         "GetFederationToken" => "FederatedUser",
         _ => "AssumedRole",
     }
+}
+
+/// Holders of certificates and identities of pools, whom only request and response name.
+fn named_by_request(record: Record) -> Option<Answer> {
+    if text(record, "/errorCode").is_some() || kind(record) != "Unknown" {
+        return None;
+    }
+    let source = text(record, "/eventSource").unwrap_or("");
+    match event_name(record) {
+        "CreateSession" if source == "rolesanywhere.amazonaws.com" => {
+            let subject = text(issue(record), "/sourceIdentity").filter(|s| s.starts_with("CN="));
+            let subject = subject.or_else(|| text(record, "/responseElements/subjectArn"))?;
+            Some(Answer::of("RolesAnywhere", Some(subject), text(record, "/recipientAccountId")))
+        }
+        "GetCredentialsForIdentity" | "GetOpenIdToken"
+            if source == "cognito-identity.amazonaws.com" =>
+        {
+            let id = text(record, "/requestParameters/identityId")?;
+            Some(Answer::of("WebIdentityUser", Some(id), None))
+        }
+        _ => None,
+    }
+}
+
+/// The certificate for which Roles Anywhere assumed a role.
+fn certificate(grant: Record) -> Option<Answer> {
+    let service = text(grant, "/userIdentity/invokedBy")?;
+    let subject = text(grant, "/requestParameters/sourceIdentity")?;
+    let known = service == "rolesanywhere.amazonaws.com" && subject.starts_with("CN=");
+    let account = text(grant, "/recipientAccountId");
+    known.then(|| Answer::of("RolesAnywhere", Some(subject), account))
 }
 
 fn made_by_console(grant: Record) -> bool {
@@ -259,6 +309,9 @@ impl<'r> Oracle<'r> {
         let account = text(record, "/userIdentity/accountId");
         let principal = text(record, "/userIdentity/principalId");
         let user = text(record, "/userIdentity/userName");
+        if let Some(outside) = named_by_request(record) {
+            return outside;
+        }
         match kind(record) {
             "AWSAccount" => self.other_account(record, path),
             "IAMUser" => {
@@ -487,7 +540,7 @@ impl<'r> Oracle<'r> {
             Some(&"AWS::Lambda::Function") => "lambda.amazonaws.com",
             Some(&"AWS::EC2::Instance") => "ec2.amazonaws.com",
             Some(&"AWS::ECS::Task") => "ecs-tasks.amazonaws.com",
-            _ => return Answer::unknown(),
+            _ => return by_token(mine),
         };
         Answer::of("AWSService", Some(service), None).one_deeper()
     }
@@ -526,7 +579,8 @@ impl<'r> Oracle<'r> {
             return Vec::new();
         }
         rungs.into_iter().find(|rung| !rung.is_empty()).unwrap_or_else(|| {
-            let switched = self.switched_from(record);
+            let mut switched = self.switched_from(record);
+            switched.extend(self.asked_for_pod(record));
             let signed_in = mine.iter().any(|r| is_sign_in(r));
             if !switched.is_empty() || !signed_in || kind(record) != "AssumedRole" {
                 return switched;
@@ -579,8 +633,30 @@ impl<'r> Oracle<'r> {
         self.records.iter().filter(fits).copied().collect()
     }
 
+    /// The nodes' own records of asking for a pod's credentials.
+    fn asked_for_pod(&self, record: Record<'r>) -> Vec<Record<'r>> {
+        let principal = text(record, "/userIdentity/principalId").unwrap_or("");
+        let name = principal.split_once(':').map_or("", |(_, name)| name);
+        let fits = |r: &&Record<'r>| {
+            let cluster = text(r, "/requestParameters/clusterName").unwrap_or("?");
+            event_name(r) == "AssumeRoleForPodIdentity"
+                && text(r, "/errorCode").is_none()
+                && kind(record) == "AssumedRole"
+                && text(r, "/recipientAccountId") == text(record, "/userIdentity/accountId")
+                && name.starts_with(&format!("eks-{cluster}-"))
+                && created(record).is_some_and(|b| (b - time_of(r)).abs() <= 1)
+        };
+        self.records.iter().filter(fits).copied().collect()
+    }
+
     /// Who made an issuing call; the switch page names the previous principal by ARN alone.
     fn caller(&self, grant: Record<'r>, path: &mut Path<'r>) -> Answer {
+        if event_name(grant) == "AssumeRoleForPodIdentity" {
+            return Answer::of("AWSService", Some("pods.eks.amazonaws.com"), None);
+        }
+        if let Some(holder) = certificate(grant).filter(|_| kind(grant) == "AWSService") {
+            return holder;
+        }
         if event_name(grant) != "SwitchRole" {
             return self.who(grant, path);
         }
@@ -631,6 +707,19 @@ impl<'r> Oracle<'r> {
             && name.is_some()
             && text(grant, "/requestParameters/roleSessionName") == name
     }
+}
+
+/// The subject of the token that a role session was made with.
+fn by_token(mine: &[Record]) -> Answer {
+    let subjects = mine.iter().filter_map(|r| {
+        let data = &r["userIdentity"]["sessionContext"]["webIdFederationData"];
+        let provider = text(data, "/federatedProvider")?;
+        let attributes = data["attributes"].as_object()?;
+        let (_, subject) = attributes.iter().find(|(name, _)| name.ends_with(":sub"))?;
+        Some((provider, subject.as_str()?))
+    });
+    let Some((_, subject)) = subjects.min() else { return Answer::unknown() };
+    Answer::of("WebIdentityUser", Some(subject), None).one_deeper()
 }
 
 fn shows_console(record: Record) -> bool {

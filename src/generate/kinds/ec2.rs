@@ -24,14 +24,10 @@ pub fn refresh(
 ) -> [Caller; 2] {
     ["1.0", "2.0"].map(|version| {
         let ask = ServiceAsk {
-            service: "ec2.amazonaws.com",
-            role,
-            session: instance,
-            at,
-            region,
             lifetime: 6 * HOUR + 35 * MINUTE,
             shows_user: false,
             loss,
+            ..ServiceAsk::new("ec2.amazonaws.com", role, instance, at, region)
         };
         let mut session = assume_by_service(stage, &ask);
         session.behind = session.behind.proven();

@@ -23,14 +23,10 @@ pub fn start(
     let number = stage.dice.below(900);
     let name = format!("awslambda_{number}_{}{:03}", digits(at), stage.dice.below(1000));
     let ask = ServiceAsk {
-        service: "lambda.amazonaws.com",
-        role,
-        session: &name,
-        at,
-        region,
         lifetime: 2 * HOUR,
         shows_user: false,
         loss,
+        ..ServiceAsk::new("lambda.amazonaws.com", role, &name, at, region)
     };
     let mut session = assume_by_service(stage, &ask);
     session.who = Who::Role { role: role.clone(), session: function.to_string() };

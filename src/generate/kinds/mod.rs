@@ -5,6 +5,7 @@
 pub mod assume_role;
 pub mod assume_root;
 pub mod chain;
+pub mod cognito;
 pub mod collision;
 pub mod console;
 pub mod denied;
@@ -16,6 +17,8 @@ pub mod forwarded;
 pub mod identity_center;
 pub mod lambda;
 pub mod made_key;
+pub mod pod_identity;
+pub mod roles_anywhere;
 pub mod saml;
 pub mod service_linked;
 pub mod service_noise;
@@ -25,6 +28,7 @@ pub mod switch_role;
 pub mod user_key;
 pub mod vendor;
 pub mod web_identity;
+pub mod workload;
 
 use super::cast::Cast;
 use super::stage::Stage;
@@ -67,6 +71,10 @@ pub const KINDS: &[Kind] = &[
     Kind { name: "failed-sign-in", weight: 1, play: failed_sign_in::scene },
     Kind { name: "vendor", weight: 3, play: vendor::scene },
     Kind { name: "made-key", weight: 3, play: made_key::scene },
+    Kind { name: "workload", weight: 4, play: workload::scene },
+    Kind { name: "pod-identity", weight: 4, play: pod_identity::scene },
+    Kind { name: "roles-anywhere", weight: 3, play: roles_anywhere::scene },
+    Kind { name: "cognito", weight: 3, play: cognito::scene },
 ];
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ pub fn start(
     loss: Loss,
 ) -> Caller {
     let ask =
-        ServiceAsk { service, role, session, at, region, lifetime: 900, shows_user: true, loss };
+        ServiceAsk { lifetime: 900, loss, ..ServiceAsk::new(service, role, session, at, region) };
     let mut caller = assume_by_service(stage, &ask);
     caller.behind = caller.behind.proven();
     caller.invoked_by = Some(service);

@@ -1,5 +1,6 @@
 //! Small stories: each a folder with logs, the truth and a page that says what to look for.
 
+mod certificates_and_app_users;
 mod clean;
 mod console_switch_role;
 mod denied_attempts;
@@ -15,6 +16,7 @@ mod three_accounts;
 mod two_hats;
 mod two_in_one_second;
 mod vendor_account;
+mod workloads;
 
 use std::fs;
 use std::path::Path;
@@ -67,6 +69,8 @@ const STORIES: &[Story] = &[
     two_in_one_second::STORY,
     clean::STORY,
     keys_made_by_a_session::STORY,
+    workloads::STORY,
+    certificates_and_app_users::STORY,
 ];
 
 /// Identifiers of stories come from blocks that no world reaches.

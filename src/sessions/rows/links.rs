@@ -4,7 +4,6 @@ use arrow::array::RecordBatch;
 
 use super::{build, candidate_count, text};
 use crate::error::Result;
-use crate::model::strength::Strength;
 use crate::sessions::columns::{ATTRIBUTIONS, LINKS};
 use crate::sessions::link::{Attribution, Linked, LinkedGrant};
 use crate::table::build::Cell;
@@ -15,12 +14,12 @@ pub(super) fn rows(linked: &Linked) -> Result<RecordBatch> {
         let candidates = &credential.candidates;
         for candidate in candidates.found.iter().chain(&candidates.refused) {
             let LinkedGrant { grant, twin_event_id, .. } = &linked.grants[candidate.grant];
-            let facts = &credential.facts;
+            let (facts, parent) = (&credential.facts, grant.obtained_by());
             let cells = vec![
                 text(&facts.session_id),
                 text(&facts.access_key_id),
-                text(&grant.caller.session_id),
-                text(&grant.caller.access_key_id),
+                text(&parent.session_id),
+                text(&parent.access_key_id),
                 candidate.rule.into(),
                 candidate.strength.as_str().into(),
                 grant.event_id.as_str().into(),
@@ -42,8 +41,8 @@ pub(super) fn attributions(linked: &Linked) -> Result<RecordBatch> {
         vec![
             a.event_id.as_str().into(),
             a.credential_id.as_str().into(),
-            "shared_event".into(),
-            Strength::Exact.as_str().into(),
+            a.rule.into(),
+            a.strength.as_str().into(),
             a.proof_event_id.as_str().into(),
         ]
     };
