@@ -61,6 +61,9 @@ pub struct Candidates {
     /// Those that fit but for a key, their own or that of another call of the session, when there
     /// are no others.
     pub refused: Vec<Candidate>,
+    /// One of its own calls would fit as well as those found: the records show two sessions, one
+    /// taken with the other, as one credential.
+    pub takes_itself: bool,
 }
 
 impl Candidates {
@@ -121,23 +124,27 @@ impl<'f> Index<'f> {
         if facts.session_id.is_none() || facts.claimed_only {
             return Candidates::default();
         }
-        let mut near = self.near(facts);
-        near.retain(|i| self.grants[*i].grant.obtained_by().credential_id != id);
         let mut rungs: [Vec<Candidate>; 5] = Default::default();
         let mut refused = Vec::new();
-        for i in near {
+        let mut own_rung = usize::MAX;
+        for i in self.near(facts) {
+            let own = self.grants[i].grant.obtained_by().credential_id == id;
             match self.judge(i, facts) {
+                Verdict::Rung(rung, _) if own => own_rung = own_rung.min(rung),
+                _ if own => {}
                 Verdict::Rung(rung, candidate) => rungs[rung].push(candidate),
                 Verdict::OtherKey(candidate) => refused.push(candidate),
                 Verdict::No => {}
             }
         }
-        let mut found = rungs.into_iter().find(|rung| !rung.is_empty()).unwrap_or_default();
+        let best = rungs.iter().position(|rung| !rung.is_empty());
+        let takes_itself = best.is_some_and(|best| own_rung <= best);
+        let mut found = best.map(|best| std::mem::take(&mut rungs[best])).unwrap_or_default();
         if found.is_empty() && facts.signed_in {
             found = self.before_sign_in(id, facts);
             found.extend(self.password_before(facts));
         }
-        if found.len() > 1 {
+        if found.len() > 1 || takes_itself {
             for candidate in &mut found {
                 candidate.strength = candidate.strength.min(Strength::Ambiguous);
             }
@@ -145,7 +152,7 @@ impl<'f> Index<'f> {
         if !found.is_empty() {
             refused.clear();
         }
-        Candidates { found, refused }
+        Candidates { found, refused, takes_itself }
     }
 
     /// Grants for the credential's account within a second of its creation; by key alone where the

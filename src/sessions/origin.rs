@@ -326,7 +326,7 @@ impl Solver<'_> {
             .map(|c| self.caller_of(c.grant).and_then(|parent| solved[parent].as_ref()))
             .collect();
         let mut origin = match agreed(&parents) {
-            Ok(parent) => self.one_hop_from(parent, &parents, facts, &candidates.found),
+            Ok(parent) => self.one_hop_from(parent, &parents, i),
             Err(reason) => {
                 let mut origin = Origin::unknown(reason, None);
                 if let [Some(parent)] = parents.as_slice() {
@@ -342,13 +342,8 @@ impl Solver<'_> {
         origin
     }
 
-    fn one_hop_from(
-        &self,
-        parent: &Origin,
-        parents: &[Option<&Origin>],
-        facts: &CredentialFacts,
-        found: &[Candidate],
-    ) -> Origin {
+    fn one_hop_from(&self, parent: &Origin, parents: &[Option<&Origin>], i: usize) -> Origin {
+        let Node { facts, candidates, .. } = &self.nodes[i];
         let mut origin = if facts.identity_type.as_deref() == Some("FederatedUser") {
             let mut origin = parent.clone();
             origin.push_label(label(facts));
@@ -358,15 +353,17 @@ impl Solver<'_> {
         };
         let all = || parents.iter().flatten();
         origin.chain_strength = all().map(|p| p.chain_strength).min().unwrap_or(Strength::None);
-        if all().any(|p| p.depth != parent.depth) {
+        let unsure = candidates.takes_itself;
+        if unsure || all().any(|p| p.depth != parent.depth) {
             origin.depth = None;
         }
-        if all().any(|p| p.chain != parent.chain) {
+        if unsure || all().any(|p| p.chain != parent.chain) {
             let first = parent.chain.first().cloned().into_iter();
             origin.chain = first.chain(["…".into(), label(facts)]).collect();
         }
         if parent.origin_type == "AWSService" && parent.depth == Some(0) {
-            let grants = found.iter().map(|candidate| self.grants[candidate.grant].grant);
+            let found = candidates.found.iter();
+            let grants = found.map(|candidate| self.grants[candidate.grant].grant);
             let service = parent.origin.as_deref().unwrap_or("");
             origin.detail = workload::detail(service, facts, grants);
         }

@@ -468,7 +468,8 @@ impl<'r> Oracle<'r> {
     /// Who holds the credentials of a role, root or federated session.
     fn holder(&self, record: Record<'r>, path: &mut Path<'r>) -> Answer {
         let mine = self.same_credential(record);
-        let grants = self.grants_of(record, &mine);
+        let (grants, doubled) = self.grants_of(record, &mine);
+        let depth = |answer: Answer| Answer { depth: answer.depth.filter(|_| !doubled), ..answer };
         let by_hand = grants.iter().any(|g| event_name(g) == "AssumeRole");
         if let Some(name) = self.sso_name(record).filter(|_| !by_hand) {
             return Answer::of("IdentityCenterUser", Some(name), None).one_deeper();
@@ -476,9 +477,9 @@ impl<'r> Oracle<'r> {
         let account = text(record, "/userIdentity/accountId");
         match kind(record) {
             "AssumedRole" if grants.is_empty() => self.service_by_record(record, &mine),
-            "AssumedRole" => self.common(&grants, path).one_deeper(),
+            "AssumedRole" => depth(self.common(&grants, path)).one_deeper(),
             "FederatedUser" => {
-                let known = self.common(&grants, path);
+                let known = depth(self.common(&grants, path));
                 let issuer = "/userIdentity/sessionContext/sessionIssuer";
                 let issuer_kind = text(record, &format!("{issuer}/type"));
                 match (known.origin_type.as_str(), issuer_kind, self.issuer(record)) {
@@ -506,7 +507,7 @@ impl<'r> Oracle<'r> {
                 if by_itself {
                     root
                 } else if assumed > 0 && assumed == grants.len() {
-                    self.common(&grants, path).one_deeper()
+                    depth(self.common(&grants, path)).one_deeper()
                 } else {
                     Answer::unknown()
                 }
@@ -545,11 +546,12 @@ impl<'r> Oracle<'r> {
         Answer::of("AWSService", Some(service), None).one_deeper()
     }
 
-    /// The issuing events on the best rung that holds any.
-    fn grants_of(&self, record: Record<'r>, mine: &[Record<'r>]) -> Vec<Record<'r>> {
+    /// The issuing events on the best rung that holds any; and whether one of its own calls would fit
+    /// as well.
+    fn grants_of(&self, record: Record<'r>, mine: &[Record<'r>]) -> (Vec<Record<'r>>, bool) {
         let me = (session(record), key(record));
         let others = |g: &Record<'r>| (session(g), key(g)) != me;
-        let all: Vec<Record> = self.grants.iter().copied().filter(others).collect();
+        let all: Vec<Record> = self.grants.to_vec();
         let born = created(record);
         let fits = |g: &Record<'r>| {
             target_kind(g) == kind(record)
@@ -574,11 +576,15 @@ impl<'r> Oracle<'r> {
             pick(&|g| silent(g) && off(g) == 0),
             pick(&|g| silent(g) && off(g) == 1),
         ];
+        // A session does not take itself: where it seems so, two of them show as one.
+        let own = rungs.iter().position(|rung| rung.iter().any(|g| !others(g)));
+        let rungs = rungs.map(|rung| rung.into_iter().filter(others).collect::<Vec<_>>());
         let best = rungs.iter().position(|rung| !rung.is_empty());
         if best.is_some_and(|rung| rung >= 2) && self.session_lacks_a_grant(record) {
-            return Vec::new();
+            return (Vec::new(), false);
         }
-        rungs.into_iter().find(|rung| !rung.is_empty()).unwrap_or_else(|| {
+        let doubled = best.is_some() && own.is_some_and(|own| Some(own) <= best);
+        let found = rungs.into_iter().find(|rung| !rung.is_empty()).unwrap_or_else(|| {
             let mut switched = self.switched_from(record);
             switched.extend(self.asked_for_pod(record));
             let signed_in = mine.iter().any(|r| is_sign_in(r));
@@ -586,11 +592,13 @@ impl<'r> Oracle<'r> {
                 return switched;
             }
             pick(&|g| {
-                target_principal(g).is_some()
+                others(g)
+                    && target_principal(g).is_some()
                     && target_principal(g) == text(record, "/userIdentity/principalId")
                     && born.is_some_and(|b| (0..=900).contains(&(b - time_of(g))))
             })
-        })
+        });
+        (found, doubled)
     }
 
     /// Whether some direct call of the session used a key that none of its grants issued.
