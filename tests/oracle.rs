@@ -16,6 +16,7 @@ use roletrail::sql::{Params, Source, Sql};
 use roletrail::store::Store;
 use serde_json::Value;
 use support::agree::{assert_agree, linked_tables};
+use support::harm::harm;
 
 /// Small worlds with every kind of session, made once.
 fn worlds() -> &'static Vec<Vec<Value>> {
@@ -49,46 +50,6 @@ fn load_split(
     support::load(&[dir])
 }
 
-/// What logs suffer: records lost, repeated, keys rewritten.
-#[derive(Debug, Clone)]
-enum Harm {
-    Lose(Index),
-    LoseGrantsOf(Index),
-    Repeat(Index),
-    OneKeyForAll,
-    NoKeys,
-}
-
-fn harm() -> impl Strategy<Value = Harm> {
-    prop_oneof![
-        8 => any::<Index>().prop_map(Harm::Lose),
-        3 => any::<Index>().prop_map(Harm::LoseGrantsOf),
-        4 => any::<Index>().prop_map(Harm::Repeat),
-        1 => Just(Harm::OneKeyForAll),
-        1 => Just(Harm::NoKeys),
-    ]
-}
-
-fn inflict(records: &mut Vec<Value>, harm: &Harm) {
-    if records.len() < 2 {
-        return;
-    }
-    match harm {
-        Harm::Lose(which) => _ = records.remove(which.index(records.len())),
-        Harm::LoseGrantsOf(which) => {
-            let name = records[which.index(records.len())]["eventName"].clone();
-            let mut every_other = false;
-            records.retain(|r| {
-                every_other = !every_other;
-                every_other || r["eventName"] != name || r["eventSource"] != "sts.amazonaws.com"
-            });
-        }
-        Harm::Repeat(which) => records.push(records[which.index(records.len())].clone()),
-        Harm::OneKeyForAll => support::rewrite_keys(records, Some("ASIAREDACTED00000000")),
-        Harm::NoKeys => support::rewrite_keys(records, None),
-    }
-}
-
 #[test]
 fn agrees_with_the_slow_twin_on_the_sample_stories() {
     for story in std::fs::read_dir("sample-logs").unwrap() {
@@ -108,7 +69,7 @@ proptest! {
         harms in prop::collection::vec(harm(), 0..60),
     ) {
         let mut records = worlds()[world].clone();
-        harms.iter().for_each(|harm| inflict(&mut records, harm));
+        harms.iter().for_each(|harm| harm.inflict(&mut records));
         let dir = tempfile::tempdir().unwrap();
         assert_agree(&load_split(dir.path(), &records, |_| 0, 1), &records);
     }
@@ -119,8 +80,11 @@ proptest! {
         seed in any::<u64>(),
         files in 1..9usize,
         repeats in prop::collection::vec(any::<Index>(), 0..20),
+        harms in prop::collection::vec(harm(), 0..20),
     ) {
-        let records = &worlds()[world];
+        let mut records = worlds()[world].clone();
+        harms.iter().for_each(|harm| harm.inflict(&mut records));
+        let records = &records;
         let (plain, mixed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let whole = load_split(plain.path(), records, |_| 0, 1);
         let mut shuffled = records.clone();
@@ -168,5 +132,35 @@ fn several_ingests_end_in_the_same_tables_as_one() {
         assert_eq!(ingest_one_by_one(&[last, second, first]), whole);
         // Overlapping parts bring duplicates.
         assert_eq!(ingest_one_by_one(&[second, records.as_slice()]), whole);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4, ..ProptestConfig::default() })]
+
+    /// In any order, with any overlap; and memory says what the store says.
+    #[test]
+    fn however_logs_are_cut_into_ingests_the_tables_are_the_same(
+        world in 0..6usize,
+        seed in any::<u64>(),
+        parts in 2..5usize,
+        harms in prop::collection::vec(harm(), 0..20),
+    ) {
+        let mut records = worlds()[world].clone();
+        harms.iter().for_each(|harm| harm.inflict(&mut records));
+        let mut cut = vec![Vec::new(); parts];
+        for (i, record) in records.iter().enumerate() {
+            let lot = (i as u64 ^ seed).wrapping_mul(6_364_136_223_846_793_005) >> 33;
+            cut[lot as usize % parts].push(record.clone());
+            if lot % 10 == 0 {
+                cut[(lot / 10) as usize % parts].push(record.clone());
+            }
+        }
+        let cut: Vec<&[Value]> = cut.iter().map(Vec::as_slice).collect();
+        let whole = ingest_one_by_one(&[records.as_slice()]);
+        prop_assert_eq!(ingest_one_by_one(&cut), whole.clone());
+        let dir = tempfile::tempdir().unwrap();
+        let in_memory = load_split(dir.path(), &records, |_| 0, 1);
+        prop_assert_eq!(linked_tables(&in_memory.tables), whole);
     }
 }

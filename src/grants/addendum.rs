@@ -73,6 +73,7 @@ impl Grant {
             grant.child.clone_from(&later.child);
             grant.child.principal_id = principal;
             grant.source_identity.clone_from(&later.source_identity);
+            grant.principal.clone_from(&later.principal);
         }
         if correction.names("userIdentity") {
             grant.caller.clone_from(&later.caller);

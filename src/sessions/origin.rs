@@ -10,7 +10,7 @@ use hashbrown::HashMap;
 use super::by_record::{
     is_old_identity_center, is_sso, label, label_of, service_by_record, surely_not_assumed,
 };
-use super::candidates::{Candidate, Candidates, LOGIN_PROFILE};
+use super::candidates::{Candidates, LOGIN_PROFILE};
 use super::facts::CredentialFacts;
 use super::names::Names;
 use super::twins::WholeGrant;

@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 pub mod agree;
+pub mod harm;
 pub mod oracle;
 pub mod python;
 pub mod scene;

@@ -2,6 +2,7 @@
 //! one event at a time, searching everything each time. It shares no code with the tool; the two
 //! must agree on every input.
 
+use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 
 use serde_json::Value;
@@ -218,7 +219,12 @@ pub struct Oracle<'r> {
     calls: Vec<Record<'r>>,
     /// Issuing events, each call once: found beforehand only to keep the tests' time in bounds.
     grants: Vec<Record<'r>>,
+    /// What was found before, for the same reason.
+    found: RefCell<HashMap<Caller<'r>, (Vec<Record<'r>>, bool)>>,
 }
+
+/// Session, key and ARN.
+type Caller<'r> = (Session<'r>, Option<&'r str>, Option<&'r str>);
 
 /// The answer for every event, by event id.
 pub fn answers(records: &[Value]) -> HashMap<String, Answer> {
@@ -226,8 +232,12 @@ pub fn answers(records: &[Value]) -> HashMap<String, Answer> {
     let distinct: Vec<Record> =
         records.iter().filter(|r| seen.insert(r["eventID"].as_str().unwrap())).collect();
     let calls = put_right(&distinct);
-    let mut oracle =
-        Oracle { records: distinct.clone(), calls: calls.iter().collect(), grants: Vec::new() };
+    let mut oracle = Oracle {
+        records: distinct.clone(),
+        calls: calls.iter().collect(),
+        grants: Vec::new(),
+        found: RefCell::default(),
+    };
     let grants = calls.iter().filter(|r| issues(r) && !oracle.is_second_half(r));
     oracle.grants = grants.collect();
     let by_id = |r: Record| r["eventID"].as_str().unwrap().to_owned();
@@ -546,9 +556,20 @@ impl<'r> Oracle<'r> {
         Answer::of("AWSService", Some(service), None).one_deeper()
     }
 
+    /// As `find_grants`, which gives the same for all calls of a credential.
+    fn grants_of(&self, record: Record<'r>, mine: &[Record<'r>]) -> (Vec<Record<'r>>, bool) {
+        let of = (session(record), key(record), text(record, "/userIdentity/arn"));
+        if let Some(known) = self.found.borrow().get(&of) {
+            return known.clone();
+        }
+        let found = self.find_grants(record, mine);
+        self.found.borrow_mut().insert(of, found.clone());
+        found
+    }
+
     /// The issuing events on the best rung that holds any; and whether one of its own calls would fit
     /// as well.
-    fn grants_of(&self, record: Record<'r>, mine: &[Record<'r>]) -> (Vec<Record<'r>>, bool) {
+    fn find_grants(&self, record: Record<'r>, mine: &[Record<'r>]) -> (Vec<Record<'r>>, bool) {
         let me = (session(record), key(record));
         let others = |g: &Record<'r>| (session(g), key(g)) != me;
         let all: Vec<Record> = self.grants.to_vec();
