@@ -152,7 +152,7 @@ proptest! {
         for (i, record) in records.iter().enumerate() {
             let lot = (i as u64 ^ seed).wrapping_mul(6_364_136_223_846_793_005) >> 33;
             cut[lot as usize % parts].push(record.clone());
-            if lot % 10 == 0 {
+            if lot.is_multiple_of(10) {
                 cut[(lot / 10) as usize % parts].push(record.clone());
             }
         }
