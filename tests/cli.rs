@@ -121,6 +121,19 @@ fn what_is_not_known() {
 }
 
 #[test]
+fn what_cannot_be_true() {
+    insta::assert_snapshot!(over(
+        "contradictions",
+        &[
+            "chain release",
+            "chain i-0123456789abcdef0 --format csv",
+            "session build-78",
+            "session i-0123456789abcdef0",
+        ]
+    ));
+}
+
+#[test]
 fn services_and_strangers() {
     insta::assert_snapshot!(
         "services",

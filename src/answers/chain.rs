@@ -3,10 +3,15 @@
 //! A session may have several parents, when its credentials were issued by several calls; it then
 //! stands in every tree that it belongs to, and what came of it is shown once.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
+use serde::Serialize;
+
+use super::filter::Filter;
 use super::kinship::{Hop, Kinship};
-use super::sessions::{self, Session};
+use super::rows::Rows;
+use super::session::{self, Evidence};
+use super::sessions::{self, IDS_AT_ONCE, Session};
 use crate::error::Result;
 use crate::sql::Sql;
 
@@ -20,6 +25,17 @@ pub struct Chain {
     pub trees: Vec<Tree>,
     /// Whether the answer was cut at [`MOST_SESSIONS`].
     pub cut: bool,
+    /// By session id: the issuing events that could have started it.
+    pub evidence: HashMap<String, Vec<Evidence>>,
+}
+
+/// What of a session's calls came through one of its callers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Share {
+    /// Calls with credentials that this caller obtained.
+    pub calls: u64,
+    /// Calls with credentials that several callers may have obtained.
+    pub not_told_apart: u64,
 }
 
 /// An origin and what came of it.
@@ -56,6 +72,8 @@ pub struct Node {
     pub seen_above: bool,
     /// Whether other credentials of it came from elsewhere.
     pub shared: bool,
+    /// The part of its calls that belongs to the session above, where it has several above it.
+    pub share: Option<Share>,
 }
 
 /// What makes two top sessions belong to one origin.
@@ -73,7 +91,65 @@ pub async fn chain(sql: &Sql, asked: &[String]) -> Result<Chain> {
     wanted.extend(down.into_iter().filter(|id| !known.contains(id)));
     let sessions = sessions::load(sql, wanted.iter().map(String::as_str)).await?;
     let asked = asked.iter().map(String::as_str).collect();
-    Ok(Chain { trees: grow(sessions, &kinship, &asked), cut: up_cut || down_cut })
+    let evidence = evidence_of(sql, &sessions).await?;
+    let mut trees = grow(sessions, &kinship, &asked);
+    share_out(sql, &mut trees).await?;
+    Ok(Chain { trees, cut: up_cut || down_cut, evidence })
+}
+
+async fn evidence_of(sql: &Sql, sessions: &[Session]) -> Result<HashMap<String, Vec<Evidence>>> {
+    let mut all: HashMap<String, Vec<Evidence>> = HashMap::new();
+    for some in sessions.chunks(IDS_AT_ONCE) {
+        let ids: Vec<&str> = some.iter().map(|session| session.session_id.as_str()).collect();
+        for evidence in session::evidence(sql, &ids).await? {
+            all.entry(evidence.child_session_id.clone()).or_default().push(evidence);
+        }
+    }
+    Ok(all)
+}
+
+/// Says of every session with several callers which of its calls came through which of them.
+async fn share_out(sql: &Sql, trees: &mut [Tree]) -> Result<()> {
+    let shared = trees.iter().flat_map(|tree| &tree.nodes).filter(|node| node.shared);
+    let ids: BTreeSet<String> = shared.map(|node| node.session.session_id.clone()).collect();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let mut calls: HashMap<(String, Option<String>), u64> = HashMap::new();
+    for some in ids.chunks(IDS_AT_ONCE) {
+        let mut filter = Filter::default();
+        let list = filter.bind_list(some.iter().copied());
+        filter.add(format!("c.session_id IN ({list})"));
+        let (clause, params) = filter.finish();
+        let statement = format!(
+            "SELECT c.session_id, p.session_id AS caller, sum(c.event_count) AS calls
+             FROM credentials c
+             LEFT JOIN credentials p ON p.credential_id = c.parent_credential_id
+             {clause} GROUP BY c.session_id, p.session_id"
+        );
+        for batch in sql.rows(&statement, params).await? {
+            let rows = Rows::new(&batch)?;
+            for row in 0..rows.len() {
+                let session = rows.string("session_id", row).unwrap_or_default();
+                calls.insert((session, rows.string("caller", row)), rows.count("calls", row));
+            }
+        }
+    }
+    for tree in trees {
+        for i in 0..tree.nodes.len() {
+            let node = &tree.nodes[i];
+            let above = match node.parent {
+                Some(parent) => Some(&tree.nodes[parent].session),
+                None => tree.own.as_ref(),
+            };
+            let Some(above) = above.filter(|_| node.shared) else { continue };
+            let of = |caller: Option<&str>| {
+                let key = (node.session.session_id.clone(), caller.map(str::to_owned));
+                calls.get(&key).copied().unwrap_or(0)
+            };
+            let share = Share { calls: of(Some(&above.session_id)), not_told_apart: of(None) };
+            tree.nodes[i].share = Some(share);
+        }
+    }
+    Ok(())
 }
 
 /// Puts sessions, ordered by time, into trees.
@@ -168,11 +244,20 @@ impl Grower<'_> {
                 Some(above) => tree.nodes[above].children.push(at),
                 None => tree.tops.push(at),
             }
-            if !seen_above {
-                let below = self.below(i).into_iter().rev();
-                waiting.extend(below.map(|child| (child, Some(at), i)));
-            }
+            let key = origin_key(&tree.origin);
+            let shared = tree.nodes[at].shared;
+            let mut below = self.below(i);
+            // Of what several callers' credentials obtained, each tree has what came of its own.
+            below.retain(|child| !shared || self.belongs(*child, &key));
+            below.retain(|child| !seen_above || (shared && !placed.contains(child)));
+            waiting.extend(below.into_iter().rev().map(|child| (child, Some(at), i)));
         }
+    }
+
+    /// Whether a session has this origin, or one that is not known.
+    fn belongs(&self, i: usize, origin: &OriginKey) -> bool {
+        let session = &self.sessions[i];
+        session.origin.is_none() || origin_key(session) == *origin
     }
 
     fn node(
@@ -199,7 +284,9 @@ impl Grower<'_> {
             level,
             asked: self.asked.contains(session.session_id.as_str()),
             seen_above,
-            shared: session.unresolved_reason.as_deref() == Some("credentials_disagree"),
+            shared: session.unresolved_reason.as_deref() == Some("credentials_disagree")
+                || self.kinship.parents(&session.session_id).nth(1).is_some(),
+            share: None,
             session: session.clone(),
         }
     }
@@ -276,6 +363,30 @@ mod tests {
         assert_eq!(trees.len(), 2);
         assert_eq!(shape(&trees[0]), [(1, "leaf", false)]);
         assert_eq!(shape(&trees[1]), [(1, "role", false), (2, "svc", true)]);
+    }
+
+    #[test]
+    fn what_came_of_a_shared_session_stands_with_its_own_origin() {
+        let mut kin = Kinship::default();
+        for (child, parent) in [("both", "anna"), ("both", "liam")] {
+            kin.add(child, parent, Hop::default());
+        }
+        for child in ["of-anna", "of-liam", "of-nobody"] {
+            kin.add(child, "both", Hop::default());
+        }
+        let sessions = vec![
+            session("anna", Some("anna"), None),
+            session("liam", Some("liam"), None),
+            session("both", None, Some(1)),
+            session("of-anna", Some("anna"), Some(2)),
+            session("of-liam", Some("liam"), Some(3)),
+            session("of-nobody", None, Some(4)),
+        ];
+        let trees = grow(sessions, &kin, &HashSet::new());
+        let first = [(1, "both", false), (2, "of-anna", false), (2, "of-nobody", false)];
+        assert_eq!(shape(&trees[0]), first);
+        assert_eq!(shape(&trees[1]), [(1, "both", true), (2, "of-liam", false)]);
+        assert_eq!(trees.len(), 2);
     }
 
     #[test]

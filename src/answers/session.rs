@@ -31,6 +31,8 @@ pub struct SessionAnswer {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[allow(missing_docs)]
 pub struct Evidence {
+    #[serde(skip)]
+    pub child_session_id: String,
     pub child_access_key_id: Option<String>,
     pub parent_session_id: Option<String>,
     pub parent_access_key_id: Option<String>,
@@ -52,12 +54,15 @@ pub struct Evidence {
     pub user_agent: Option<String>,
     pub recipient_account_id: Option<String>,
     pub aws_region: Option<String>,
+    pub addendum_event_id: Option<String>,
+    pub duration_asked_seconds: Option<i64>,
     pub duration_seconds: Option<i64>,
     pub external_id: Option<String>,
     pub mfa_serial: Option<String>,
     pub source_identity: Option<String>,
     pub session_policy: Option<String>,
     pub tags: Option<String>,
+    pub incoming_transitive_tags: Option<String>,
 }
 
 /// One kind of call.
@@ -85,7 +90,7 @@ pub async fn session(sql: &Sql, id: &str) -> Result<SessionAnswer> {
     let started = sessions::load(sql, children.iter().map(String::as_str)).await?;
     Ok(SessionAnswer {
         version: VERSION,
-        evidence: evidence(sql, id).await?,
+        evidence: evidence(sql, &[id]).await?,
         actions: actions(sql, &session).await?,
         session,
         started,
@@ -108,20 +113,26 @@ async fn children(sql: &Sql, id: &str) -> Result<Vec<String>> {
     Ok(found)
 }
 
-async fn evidence(sql: &Sql, id: &str) -> Result<Vec<Evidence>> {
+/// All issuing events that could have started these sessions, refused ones too.
+///
+/// # Errors
+/// The engine's.
+pub(super) async fn evidence(sql: &Sql, ids: &[&str]) -> Result<Vec<Evidence>> {
     let mut filter = Filter::default();
-    filter.fits(&["l.child_session_id"], Some(id));
+    let list = filter.bind_list(ids.iter().copied());
+    filter.add(format!("l.child_session_id IN ({list})"));
     let (clause, params) = filter.finish();
     let statement = format!(
         "SELECT l.*, g.kind, g.event_time, g.caller_type, g.caller_arn, g.caller_principal_id,
                 g.caller_account_id, g.source_ip_address, g.user_agent, g.recipient_account_id,
-                g.aws_region, g.duration_seconds, g.external_id, g.mfa_serial, g.source_identity,
-                g.session_policy, g.tags
+                g.aws_region, g.addendum_event_id, g.duration_asked_seconds, g.duration_seconds,
+                g.external_id, g.mfa_serial, g.source_identity, g.session_policy, g.tags,
+                g.incoming_transitive_tags
          FROM links l
          LEFT JOIN grants g ON g.event_id = l.grant_event_id AND g.source_file = l.source_file
               AND g.source_record = l.source_record
          {clause}
-         ORDER BY l.grant_event_id, l.child_access_key_id"
+         ORDER BY g.event_time, l.grant_event_id, l.child_access_key_id"
     );
     let mut found = Vec::new();
     for batch in sql.rows(&statement, params).await? {
@@ -134,6 +145,7 @@ async fn evidence(sql: &Sql, id: &str) -> Result<Vec<Evidence>> {
 fn read_evidence(rows: &Rows, row: usize) -> Evidence {
     let text = |name| rows.string(name, row);
     Evidence {
+        child_session_id: text("child_session_id").unwrap_or_default(),
         child_access_key_id: text("child_access_key_id"),
         parent_session_id: text("parent_session_id"),
         parent_access_key_id: text("parent_access_key_id"),
@@ -154,12 +166,15 @@ fn read_evidence(rows: &Rows, row: usize) -> Evidence {
         user_agent: text("user_agent"),
         recipient_account_id: text("recipient_account_id"),
         aws_region: text("aws_region"),
+        addendum_event_id: text("addendum_event_id"),
+        duration_asked_seconds: rows.int("duration_asked_seconds", row),
         duration_seconds: rows.int("duration_seconds", row),
         external_id: text("external_id"),
         mfa_serial: text("mfa_serial"),
         source_identity: text("source_identity"),
         session_policy: text("session_policy"),
         tags: text("tags"),
+        incoming_transitive_tags: text("incoming_transitive_tags"),
     }
 }
 

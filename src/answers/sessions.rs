@@ -10,7 +10,7 @@ use crate::model::time;
 use crate::sql::Sql;
 
 /// Ids in one statement: more would make planning slow.
-const IDS_AT_ONCE: usize = 1000;
+pub(super) const IDS_AT_ONCE: usize = 1000;
 
 /// Which sessions are wanted; everything that is given must hold.
 #[derive(Debug, Clone, Default)]

@@ -1,5 +1,6 @@
 //! `chain`: the tree from the origin down.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
@@ -8,9 +9,9 @@ use super::args::Chain;
 use super::drawing::{self, Canvas};
 use super::exit::Outcome;
 use super::ui::Ui;
-use super::{destination, json, source, words};
+use super::{destination, evidence, json, source, words};
 use crate::answers::chain::{self, MOST_SESSIONS, Node, Tree};
-use crate::answers::session::VERSION;
+use crate::answers::session::{Evidence, VERSION};
 use crate::answers::subject::{self, Breadth};
 use crate::error::Result;
 use crate::output::{self, Format};
@@ -19,6 +20,9 @@ use crate::table::{Column, Kind, TableDef, col};
 
 /// Levels of the nested JSON: readers of JSON have limits too.
 const DEEPEST_JSON: usize = 50;
+
+/// By session id.
+type AllEvidence = HashMap<String, Vec<Evidence>>;
 
 const FLAT: TableDef = TableDef {
     name: "chain",
@@ -49,6 +53,10 @@ const FLAT_COLUMNS: &[Column] = &[
     col("origin", Kind::Text, ""),
     col("origin_account_id", Kind::Text, ""),
     col("chain", Kind::TextList, ""),
+    col("shared", Kind::Bool, ""),
+    col("calls_of_caller", Kind::Int, ""),
+    col("calls_not_told_apart", Kind::Int, ""),
+    col("contradictions", Kind::TextList, ""),
 ];
 
 /// Runs the command.
@@ -67,10 +75,13 @@ pub async fn run(store: &Path, command: Chain, ui: &Ui) -> Result<Outcome> {
         None => {
             let color = ui.color() && file.is_none();
             let canvas = Canvas { width: ui.width(), color, ids: command.ids };
-            destination::write_text(&drawing::draw(&answer, canvas), file, ui)?;
+            let mut text = drawing::draw(&answer, canvas);
+            text.push_str(&evidence::text(&answer, ui.width(), color));
+            destination::write_text(&text, file, ui)?;
         }
         Some(Format::Json) => {
-            let trees: Vec<Value> = answer.trees.iter().map(tree_json).collect();
+            let trees: Vec<Value> =
+                answer.trees.iter().map(|tree| tree_json(tree, &answer.evidence)).collect();
             let whole =
                 json!({ "version": VERSION, "asked": asked, "cut": answer.cut, "trees": trees });
             destination::write_text(&json::text(&whole), file, ui)?;
@@ -98,6 +109,7 @@ fn flatten(rows: &mut RowsBuilder, number: usize, tree: &Tree) {
             Some(None) => tree.own.as_ref().map(|own| own.session_id.clone()),
             None => None,
         };
+        let share = node.and_then(|node| node.share);
         let hop = node.map(|node| &node.hop).filter(|hop| !hop.rule.is_empty());
         rows.push(vec![
             index(number + 1),
@@ -120,11 +132,15 @@ fn flatten(rows: &mut RowsBuilder, number: usize, tree: &Tree) {
             tree.origin.origin.clone().into(),
             tree.origin.origin_account_id.clone().into(),
             session.chain.clone().into(),
+            node.is_some_and(|node| node.shared).into(),
+            share.map_or(Cell::Null, |share| count(share.calls)),
+            share.map_or(Cell::Null, |share| count(share.not_told_apart)),
+            session.contradictions.clone().into(),
         ]);
     }
 }
 
-fn tree_json(tree: &Tree) -> Value {
+fn tree_json(tree: &Tree, evidence: &AllEvidence) -> Value {
     // Children come after their parents, so from the end every node finds its children done.
     let mut children: Vec<Vec<Value>> = vec![Vec::new(); tree.nodes.len()];
     let mut left_out = vec![0_u64; tree.nodes.len()];
@@ -138,7 +154,8 @@ fn tree_json(tree: &Tree) -> Value {
             }
             continue;
         }
-        let value = node_json(node, below, left_out[i]);
+        let shown = evidence.get(&node.session.session_id);
+        let value = node_json(node, shown.map_or(&[], Vec::as_slice), below, left_out[i]);
         match node.parent {
             Some(parent) => children[parent].push(value),
             None => tops.push(value),
@@ -158,7 +175,7 @@ fn tree_json(tree: &Tree) -> Value {
     })
 }
 
-fn node_json(node: &Node, children: Vec<Value>, left_out: u64) -> Value {
+fn node_json(node: &Node, evidence: &[Evidence], children: Vec<Value>, left_out: u64) -> Value {
     let mut object = match serde_json::to_value(&node.session) {
         Ok(Value::Object(object)) => object,
         _ => Map::new(),
@@ -172,6 +189,9 @@ fn node_json(node: &Node, children: Vec<Value>, left_out: u64) -> Value {
             "candidates": node.hop.candidates,
         }),
     );
+    object.insert("evidence".to_owned(), json!(evidence));
+    object.insert("shared".to_owned(), node.shared.into());
+    object.insert("share".to_owned(), json!(node.share));
     object.insert("seen_above".to_owned(), node.seen_above.into());
     object.insert("children".to_owned(), children.into());
     if left_out > 0 {

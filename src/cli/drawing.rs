@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use unicode_width::UnicodeWidthStr;
 
 use super::words;
-use crate::answers::chain::{Chain, Node, Tree};
+use crate::answers::chain::{Chain, Node, Share, Tree};
 use crate::answers::sessions::Session;
 use crate::model::time;
 use crate::output::{cut, safe};
@@ -205,7 +205,11 @@ impl<'t> Drawing<'t> {
         let hat = words::hat_from_above(session);
         let name = safe::terminal(&hat);
         let account = session.account_id.as_deref().map(safe::terminal).unwrap_or_default();
-        let mut rest = format!("{}  {}", self.span(session), words::calls(session));
+        let calls = match node.share {
+            Some(share) => shared_calls(session, share),
+            None => words::calls(session),
+        };
+        let mut rest = format!("{}  {calls}", self.span(session));
         if node.seen_above {
             rest.push_str("  (see above)");
         }
@@ -284,6 +288,15 @@ fn origin_text(session: &Session) -> String {
     safe::terminal(&text).into_owned()
 }
 
+/// `3 of its 7 calls, 1 not told apart`: a session that several callers took.
+fn shared_calls(session: &Session, share: Share) -> String {
+    let mut text = format!("{} of its {}", share.calls, words::call_count(session.event_count));
+    if share.not_told_apart > 0 {
+        text.push_str(&format!(", {} not told apart", share.not_told_apart));
+    }
+    text
+}
+
 /// `exact: access key`.
 fn proof(node: &Node) -> String {
     let hop = &node.hop;
@@ -294,8 +307,11 @@ fn proof(node: &Node) -> String {
     if hop.candidates > 1 {
         text.push_str(&format!(", one of {}", hop.candidates));
     }
-    if node.shared {
+    if node.shared && node.share.is_none() {
         text.push_str("; other keys by others");
+    }
+    for name in &node.session.contradictions {
+        text.push_str(&format!("; but {}", words::contradiction(name)));
     }
     safe::terminal(&text).into_owned()
 }
@@ -324,7 +340,7 @@ mod tests {
 
     fn drawn(kin: &Kinship, sessions: Vec<Session>, asked: &str, width: usize) -> String {
         let trees = grow(sessions, kin, &HashSet::from([asked]));
-        draw(&Chain { trees, cut: false }, Canvas { width, color: false, ids: false })
+        draw(&Chain { trees, ..Chain::default() }, Canvas { width, color: false, ids: false })
     }
 
     fn hop() -> Hop {

@@ -5,6 +5,7 @@ mod chain;
 mod completions;
 mod destination;
 mod drawing;
+mod evidence;
 mod exit;
 mod generate;
 mod ingest;

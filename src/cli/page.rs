@@ -79,6 +79,9 @@ impl Page {
             self.line("depth", &format!("{depth} {roles} between origin and session"));
         }
         self.maybe("strength", session.chain_strength.as_deref());
+        for (n, name) in session.contradictions.iter().enumerate() {
+            self.line(if n == 0 { "but" } else { "" }, words::contradiction(name));
+        }
         self.heading("Session");
         self.line("id", &session.session_id);
         let account = session.account_id.as_deref().unwrap_or("an unknown account");
@@ -148,13 +151,18 @@ impl Page {
         }
         self.maybe("event", first.grant_event_id.as_deref());
         self.maybe("other half", first.twin_event_id.as_deref());
+        self.maybe("corrected by", first.addendum_event_id.as_deref());
         if let (Some(file), Some(record)) = (&first.source_file, first.source_record) {
             self.line("record", &format!("{record} of {file}"));
         }
+        let lifetime = words::lifetime(first.duration_asked_seconds, first.duration_seconds);
+        self.maybe("lifetime", lifetime.as_deref());
         self.maybe("external id", first.external_id.as_deref());
         self.maybe("MFA device", first.mfa_serial.as_deref());
+        self.maybe("source id", first.source_identity.as_deref());
         self.maybe("policy", first.session_policy.as_deref());
-        self.maybe("tags", first.tags.as_deref());
+        self.maybe("tags passed", first.tags.as_deref());
+        self.maybe("inherited", first.incoming_transitive_tags.as_deref());
     }
 
     fn properties(&mut self, session: &Session) {
@@ -169,7 +177,14 @@ impl Page {
         // Identity providers check MFA by themselves, and no record shows it.
         let shown = |mfa| if mfa { "shown by its records" } else { "not shown by its records" };
         self.maybe("MFA", session.mfa_authenticated.map(shown));
-        self.maybe("source id", session.source_identity.as_deref());
+        if let Some(name) = &session.source_identity {
+            let since = session.source_identity_session_id.as_deref();
+            let since = since.filter(|since| *since != session.session_id);
+            let since = since.map(|id| format!(", since session {}", words::short_id(id)));
+            self.line("source id", &format!("{name}{}", since.unwrap_or_default()));
+        }
+        self.maybe("tags", session.session_tags.as_deref());
+        self.maybe("passed on", session.transitive_tags.as_deref());
         self.maybe("console", session.from_console.filter(|console| *console).map(|_| "yes"));
         for (n, agent) in session.user_agents.iter().take(MOST_VALUES).enumerate() {
             self.line(if n == 0 { "agents" } else { "" }, &self.fit(agent));
@@ -242,7 +257,7 @@ impl Page {
 }
 
 /// Why there is no issuing event to show.
-fn no_evidence(session: &Session) -> String {
+pub(super) fn no_evidence(session: &Session) -> String {
     match (session.link_rule.as_deref(), session.unresolved_reason.as_deref()) {
         (Some(rule), _) => format!(
             "{}: {}; the issuing event is not in these logs",
@@ -273,7 +288,7 @@ fn some_of<'v>(values: impl Iterator<Item = &'v str>, count: usize) -> String {
 }
 
 /// Breaks at blanks; a word that is too long stays whole, because ids must be copied whole.
-fn wrap(text: &str, room: usize) -> Vec<String> {
+pub(super) fn wrap(text: &str, room: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split(' ') {
         match lines.last_mut() {

@@ -202,12 +202,38 @@ pub fn advice(reason: &str) -> &'static str {
     }
 }
 
+/// What in a session's records cannot be true at once.
+pub fn contradiction(name: &str) -> &str {
+    match name {
+        "source_identity_changed" => "its source identity is not its caller's",
+        "transitive_tags_differ" => "it inherited other tags than its caller passes on",
+        "chained_over_one_hour" => "a role session got more than an hour",
+        "calls_after_expiry" => "calls after it had expired",
+        "calls_before_creation" => "calls before it was made",
+        "started_before_parent" => "it is older than its caller",
+        "mfa_differs" => "an MFA device was presented, its calls show none",
+        "account_differs" => "its ARN and its account do not agree",
+        "named_after_somebody_else" => "named after somebody else",
+        "instance_name_unproven" => "named like an instance, nothing shows EC2",
+        other => other,
+    }
+}
+
+/// `asked 7200 s, given 3600 s`.
+pub fn lifetime(asked: Option<i64>, given: Option<i64>) -> Option<String> {
+    match (asked, given) {
+        (None, None) => None,
+        (None, Some(given)) => Some(format!("given {given} s, none asked for")),
+        (Some(asked), None) => Some(format!("asked {asked} s")),
+        (Some(asked), Some(given)) => Some(format!("asked {asked} s, given {given} s")),
+    }
+}
+
 /// `9 calls, 3 writes`, or `never used`.
 pub fn calls(session: &Session) -> String {
     let mut text = match session.event_count {
         0 => return "never used".to_owned(),
-        1 => "1 call".to_owned(),
-        n => format!("{n} calls"),
+        n => call_count(n),
     };
     for (count, one, many) in
         [(session.write_count, "write", "writes"), (session.error_count, "error", "errors")]
@@ -219,6 +245,11 @@ pub fn calls(session: &Session) -> String {
         }
     }
     text
+}
+
+/// `1 call`, `9 calls`.
+pub fn call_count(n: u64) -> String {
+    if n == 1 { "1 call".to_owned() } else { format!("{n} calls") }
 }
 
 /// The hat: the role, or what else kind of session it is.

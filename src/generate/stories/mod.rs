@@ -3,6 +3,7 @@
 mod certificates_and_app_users;
 mod clean;
 mod console_switch_role;
+mod contradictions;
 mod denied_attempts;
 mod github_oidc;
 mod keys_made_by_a_session;
@@ -71,6 +72,7 @@ const STORIES: &[Story] = &[
     keys_made_by_a_session::STORY,
     workloads::STORY,
     certificates_and_app_users::STORY,
+    contradictions::STORY,
 ];
 
 /// Identifiers of stories come from blocks that no world reaches.
