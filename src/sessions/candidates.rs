@@ -61,8 +61,8 @@ pub struct Candidates {
     /// Those that fit but for a key, their own or that of another call of the session, when there
     /// are no others.
     pub refused: Vec<Candidate>,
-    /// One of its own calls would fit as well as those found: the records show two sessions, one
-    /// taken with the other, as one credential.
+    /// One of its own calls would fit as well as those found, or alone fits: the records show two
+    /// sessions, one taken with the other, as one credential.
     pub takes_itself: bool,
 }
 
@@ -138,12 +138,15 @@ impl<'f> Index<'f> {
             }
         }
         let best = rungs.iter().position(|rung| !rung.is_empty());
-        let takes_itself = best.is_some_and(|best| own_rung <= best);
         let mut found = best.map(|best| std::mem::take(&mut rungs[best])).unwrap_or_default();
         if found.is_empty() && facts.signed_in {
             found = self.before_sign_in(id, facts);
             found.extend(self.password_before(facts));
         }
+        let takes_itself = match best {
+            Some(best) => own_rung <= best,
+            None => own_rung < usize::MAX && found.is_empty(),
+        };
         if found.len() > 1 || takes_itself {
             for candidate in &mut found {
                 candidate.strength = candidate.strength.min(Strength::Ambiguous);

@@ -21,29 +21,35 @@ pub fn corrected(facts: &Facts) -> Vec<Cow<'_, Grant>> {
     if later.is_empty() {
         return facts.grants.values().map(|grant| Cow::Borrowed(grant.as_ref())).collect();
     }
-    let originals: HashSet<&str> = facts
+    let originals: HashSet<(&str, Call)> = facts
         .grants
         .values()
         .filter(|grant| grant.corrects.is_none())
-        .map(|grant| grant.event_id.as_str())
+        .map(|grant| (grant.event_id.as_str(), call(grant)))
         .collect();
     let stands_alone = |grant: &Grant| {
         let original = grant.corrects.as_ref().map(|c| c.original_event_id.as_str());
-        original.is_none_or(|original| !originals.contains(original))
+        original.is_none_or(|original| !originals.contains(&(original, call(grant))))
     };
     let standing = facts.grants.values().map(AsRef::as_ref).filter(|grant| stands_alone(grant));
     standing
-        .map(|grant| match later.get(grant.event_id.as_str()).map(Vec::as_slice) {
-            Some([first, others @ ..])
-                if grant.corrects.is_none()
-                    && first.kind == grant.kind
-                    && others.iter().all(|other| other.corrects_alike(first)) =>
-            {
-                let correction = first.corrects.as_ref();
-                correction
-                    .map_or(Cow::Borrowed(grant), |c| Cow::Owned(grant.corrected_by(first, c)))
+        .map(|grant| {
+            let later = later.get(grant.event_id.as_str()).map_or(&[][..], Vec::as_slice);
+            let mut later = later.iter().filter(|later| call(later) == call(grant));
+            let first = later.next().filter(|_| grant.corrects.is_none());
+            let agreed = first.filter(|first| later.all(|other| other.corrects_alike(first)));
+            match agreed.and_then(|later| Some((later, later.corrects.as_ref()?))) {
+                Some((later, correction)) => Cow::Owned(grant.corrected_by(later, correction)),
+                None => Cow::Borrowed(grant),
             }
-            _ => Cow::Borrowed(grant),
         })
         .collect()
+}
+
+/// What a correction cannot change: account of the log, name and time. A record of another call that
+/// claims to put this one right is no correction; whoever writes another account's log could make one.
+type Call<'g> = (Option<&'g str>, &'g str, i64);
+
+fn call(grant: &Grant) -> Call<'_> {
+    (grant.recipient_account_id.as_deref(), &grant.kind, grant.event_time)
 }

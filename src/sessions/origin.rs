@@ -287,7 +287,9 @@ impl Solver<'_> {
             origin.chain_strength = Strength::Inferred;
             return origin;
         }
-        let reason = if !candidates.refused.is_empty() {
+        let reason = if candidates.takes_itself {
+            "circular_evidence"
+        } else if !candidates.refused.is_empty() {
             "grant_issued_another_key"
         } else if facts.created.is_none() && facts.access_key_id.is_none() {
             "no_key_and_no_creation_date"

@@ -275,21 +275,24 @@ fn put_right(records: &[Record]) -> Vec<Value> {
             addendum["reason"] == "UPDATED_DATA" && r["eventID"] != addendum["originalEventID"];
         addendum["originalEventID"].as_str().filter(|_| updates).map(str::to_owned)
     };
-    let is_first = |id: &str| records.iter().any(|r| r["eventID"] == id && original(r).is_none());
+    let corrects = |later: Record, first: Record| {
+        let same = ["recipientAccountId", "eventName", "eventTime"];
+        original(first).is_none()
+            && original(later).as_deref() == first["eventID"].as_str()
+            && same.iter().all(|member| later[member] == first[member])
+    };
     let mut calls = Vec::new();
-    for record in records.iter().filter(|r| !original(r).is_some_and(|id| is_first(&id))) {
+    for record in records {
+        if original(record).is_some() && records.iter().any(|first| corrects(record, first)) {
+            continue;
+        }
         let mut call = (*record).clone();
-        let mut later: Vec<Value> = records
-            .iter()
-            .filter(|r| {
-                original(r).is_some() && original(r).as_deref() == record["eventID"].as_str()
-            })
-            .map(|r| (*r).clone())
-            .collect();
+        let later = records.iter().filter(|later| corrects(later, record));
+        let mut later: Vec<Value> = later.map(|r| (*r).clone()).collect();
         later.iter_mut().for_each(|r| r["eventID"] = Value::Null);
         // Two that differ: nobody knows which is the later one.
         let agree = later.windows(2).all(|two| two[0] == two[1]);
-        if let Some(later) = later.first().filter(|_| agree && original(record).is_none()) {
+        if let Some(later) = later.first().filter(|_| agree) {
             let named = later["addendum"]["updatedFields"].to_string();
             for (member, value) in later.as_object().unwrap() {
                 let always = named == "null" && member != "eventID";
