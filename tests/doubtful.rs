@@ -375,3 +375,53 @@ fn an_honest_world_contradicts_itself_nowhere() {
     let sql = "SELECT count(*) > 300, max(cardinality(contradictions)) FROM sessions";
     assert_eq!(support::scene::ask(support::load(&[dir.path()]), sql), ["true | 0"]);
 }
+
+/// The caller's own session began after it made the call.
+#[test]
+fn no_session_is_older_than_the_one_that_took_it() {
+    let mut scene = Scene::default();
+    let [a, b] = ["A", "B"].map(|name| Role::new(HOME, name));
+    let anna = Caller::user(HOME, "anna");
+    for (made, taken) in
+        [("10:00:00", "09:59:58"), ("11:00:00", "10:59:59"), ("12:00:00", "12:00:00")]
+    {
+        let one = scene.assume(made, &anna, &a, "x", &format!("ASIAONE{made}"));
+        scene.assume(taken, &one, &b, "x", &format!("ASIATWO{made}"));
+    }
+    let sql = "SELECT started_at, contradictions FROM sessions WHERE role_name = 'B' ORDER BY 1";
+    assert_eq!(
+        scene.ask(sql),
+        [
+            "2024-05-01T09:59:58Z | [started_before_parent]",
+            "2024-05-01T10:59:59Z | []",
+            "2024-05-01T12:00:00Z | []",
+        ]
+    );
+}
+
+/// GetSessionToken with a device makes every call show MFA.
+#[test]
+fn a_token_got_with_mfa_shows_mfa() {
+    let mut scene = Scene::default();
+    let anna = Caller::user(HOME, "anna");
+    for (hour, shown) in [("09", "true"), ("10", "false")] {
+        let time = format!("{hour}:00:00");
+        let issued = json!({
+            "requestParameters": { "serialNumber": "arn:aws:iam::111111111111:mfa/anna" },
+            "responseElements": { "credentials": { "accessKeyId": format!("ASIA{hour}") } }
+        });
+        scene.record(&time, &anna, "sts:GetSessionToken", issued);
+        let attributes = json!({
+            "attributes": { "creationDate": format!("2024-05-01T{time}Z"), "mfaAuthenticated": shown }
+        });
+        let token = anna.with_key(Some(&format!("ASIA{hour}"))).with("/sessionContext", attributes);
+        scene.call(&format!("{hour}:01:00"), &token, "s3:ListBuckets");
+    }
+    assert_eq!(
+        sessions(&scene, "mfa_authenticated, issued_by_kind, mfa_serial, contradictions"),
+        [
+            "true | GetSessionToken | arn:aws:iam::111111111111:mfa/anna | []",
+            "false | GetSessionToken | arn:aws:iam::111111111111:mfa/anna | [mfa_differs]",
+        ]
+    );
+}

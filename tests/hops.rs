@@ -321,6 +321,11 @@ fn redacted_keys_do_not_decide_between_two_callers() {
     assert_eq!(who(&scene), ["PutObject | NULL | NULL | none | candidates_disagree"]);
     let one_of_two = |who: &str| format!("ASIAREDACTED | {who} | access_key | ambiguous | 2");
     assert_eq!(links(&scene), [one_of_two("anna"), one_of_two("liam")]);
+    assert_eq!(
+        scene.ask("SELECT used FROM grants"),
+        ["NULL"; 2],
+        "one was used, nobody knows which"
+    );
 }
 
 /// A role takes itself in the very second in which it was taken, under the same name.

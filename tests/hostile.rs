@@ -343,3 +343,26 @@ fn chosen_texts_survive_as_they_are() {
     let value: Value = serde_json::from_str(&said[0]).unwrap();
     assert_eq!(value, json!({ odd: odd }));
 }
+
+/// Times cut to the day, as some redacted sets have them: thousands of grants fit every call.
+#[test]
+fn rivals_without_number_are_counted_and_name_nobody() {
+    const GRANTS: usize = 1200;
+    let mut scene = Scene::default();
+    let role = Role::new(HOME, "A");
+    for i in 0..GRANTS {
+        scene.assume("09:00:00", &anna(), &role, "x", &format!("ASIAKEY{i}"));
+    }
+    let session = role.session("x", "09:00:00", "ASIAKEY7");
+    scene.call("09:01:00", &session.with_key(None), "s3:PutObject");
+    scene.call("09:02:00", &session, "s3:GetObject");
+    let loaded = || scene.load_alone();
+    assert_eq!(
+        ask(loaded(), WHO),
+        ["PutObject | NULL | NULL | too_many_candidates", "GetObject | anna | 1 | NULL"]
+    );
+    let sql = "SELECT count(*), max(candidates) FROM links WHERE child_access_key_id IS NULL";
+    assert_eq!(ask(loaded(), sql), [format!("1000 | {GRANTS}")]);
+    let sql = "SELECT used, count(*) FROM grants GROUP BY 1 ORDER BY 1";
+    assert_eq!(ask(loaded(), sql), ["true | 1", "NULL | 1199"]);
+}

@@ -163,6 +163,7 @@ pub fn reason_short(reason: &str) -> &str {
         "no_key_and_no_creation_date" => "its calls show neither key nor creation date",
         "candidates_disagree" => "several issuing events fit, and they disagree",
         "credentials_disagree" => "its access keys came from different callers",
+        "too_many_candidates" => "more issuing events fit than anybody could compare",
         "parent_unresolved" => "whoever obtained it is unknown",
         "circular_evidence" => "the evidence goes round in a circle",
         "sign_in_failed" => "the sign-in failed, so the name is only a claim",
@@ -188,6 +189,9 @@ pub fn advice(reason: &str) -> &'static str {
         }
         "candidates_disagree" => {
             "The issuing events are listed above; who holds which key can only be told by the callers."
+        }
+        "too_many_candidates" => {
+            "So many in one second are no accident: the times or names in these logs were rewritten."
         }
         "credentials_disagree" => {
             "Ask for the access keys one by one: the table credentials names an origin for each."

@@ -64,9 +64,20 @@ pub struct Candidates {
     /// One of its own calls would fit as well as those found, or alone fits: the records show two
     /// sessions, one taken with the other, as one credential.
     pub takes_itself: bool,
+    /// Further ones that fit, beyond [`MOST_RIVALS`]; only counted.
+    pub more: usize,
 }
 
+/// Rivals kept of one credential. More of them say nothing more, and logs whose times were rewritten
+/// could have as many as there are sessions, for each of these.
+pub const MOST_RIVALS: usize = 1000;
+
 impl Candidates {
+    /// How many there are, refused ones too.
+    pub fn count(&self) -> usize {
+        self.found.len() + self.refused.len() + self.more
+    }
+
     /// Keeps the candidates in evidence, but lets none of them count.
     pub fn refuse_all(&mut self) {
         self.refused.append(&mut self.found);
@@ -155,7 +166,11 @@ impl<'f> Index<'f> {
         if !found.is_empty() {
             refused.clear();
         }
-        Candidates { found, refused, takes_itself }
+        let more =
+            found.len().saturating_sub(MOST_RIVALS) + refused.len().saturating_sub(MOST_RIVALS);
+        found.truncate(MOST_RIVALS);
+        refused.truncate(MOST_RIVALS);
+        Candidates { found, refused, takes_itself, more }
     }
 
     /// Grants for the credential's account within a second of its creation; by key alone where the

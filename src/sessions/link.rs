@@ -268,10 +268,13 @@ fn linked_grants<'f>(
     sessions: &BTreeMap<String, Vec<usize>>,
 ) -> Vec<LinkedGrant<'f>> {
     let mut users: HashMap<usize, Vec<(usize, bool)>> = HashMap::new();
+    let mut crowded: HashSet<&str> = HashSet::new();
     for (i, credential) in credentials.iter().enumerate() {
-        let sole = credential.candidates.found.len() == 1;
-        for candidate in &credential.candidates.found {
-            let certain = sole || candidate.rule == "access_key";
+        let Candidates { found, takes_itself, more, .. } = &credential.candidates;
+        // Rivals with one key are rivals: which of them was used, the key does not tell.
+        let certain = found.len() == 1 && !takes_itself;
+        crowded.extend(credential.facts.session_id.as_deref().filter(|_| *more > 0));
+        for candidate in found {
             if candidate.rule == LOGIN_PROFILE {
                 continue;
             }
@@ -290,6 +293,9 @@ fn linked_grants<'f>(
                 _ if whole.grant.denied => None,
                 Some(true) => Some(true),
                 Some(false) => None,
+                None if issued_session(whole.grant).is_some_and(|id| crowded.contains(&*id)) => {
+                    None
+                }
                 // A sign-in page only accompanies the grant: what counts is the session it names.
                 None if matches!(whole.grant.join, Join::Issued | Join::LongTermKey) => Some(false),
                 None => issued_session(whole.grant).map(|id| {

@@ -234,7 +234,7 @@ impl Solver<'_> {
             let mut kinds = candidates.found.iter().map(|c| &self.grants[c.grant].grant.kind);
             !candidates.found.is_empty() && kinds.all(|k| (k == "AssumeRoot") == kind)
         };
-        if granted(true) {
+        if granted(true) || candidates.more > 0 {
             return self.inherited(i, solved);
         }
         if granted(false) || (facts.created.is_none() && !facts.assumed_root) {
@@ -327,7 +327,11 @@ impl Solver<'_> {
             .iter()
             .map(|c| self.caller_of(c.grant).and_then(|parent| solved[parent].as_ref()))
             .collect();
-        let mut origin = match agreed(&parents) {
+        let agreed = match candidates.more {
+            0 => agreed(&parents),
+            _ => Err("too_many_candidates"),
+        };
+        let mut origin = match agreed {
             Ok(parent) => self.one_hop_from(parent, &parents, i),
             Err(reason) => {
                 let mut origin = Origin::unknown(reason, None);

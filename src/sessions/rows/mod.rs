@@ -66,8 +66,7 @@ fn link_strength(origin: &Origin) -> Cell {
 }
 
 fn candidate_count(credential: &LinkedCredential) -> Cell {
-    let candidates = &credential.candidates;
-    count((candidates.found.len() + candidates.refused.len()) as u64)
+    count(credential.candidates.count() as u64)
 }
 
 fn role_arn(facts: &CredentialFacts) -> Option<String> {

@@ -51,7 +51,6 @@ impl<'l> Session<'l> {
 
     /// Issuing events that could have started it.
     fn candidates(&self) -> u64 {
-        let count = |c: &&LinkedCredential| c.candidates.found.len() + c.candidates.refused.len();
         if self.disagree {
             let all: BTreeSet<usize> = self
                 .credentials
@@ -61,7 +60,7 @@ impl<'l> Session<'l> {
                 .collect();
             return all.len() as u64;
         }
-        count(&self.speaker) as u64
+        self.speaker.candidates.count() as u64
     }
 
     /// The credentials that were used; all of them when none was.
