@@ -200,3 +200,175 @@ fn pods_that_cannot_be_told_apart_share_their_service() {
         (&json!(2), &json!("inferred"))
     );
 }
+
+fn user(key: &str, created: Option<&str>) -> Value {
+    let mut user = json!({"type": "IAMUser", "principalId": "AIDAEXAMPLE", "accountId": "111111111111",
+        "arn": "arn:aws:iam::111111111111:user/anna", "accessKeyId": key, "userName": "anna"});
+    if let Some(created) = created {
+        let date = json!({"creationDate": format!("2024-05-01T{created}Z")});
+        user["sessionContext"] = json!({"attributes": date});
+        user["invokedBy"] = json!("athena.amazonaws.com");
+    }
+    user
+}
+
+#[test]
+fn a_forward_session_of_a_user_with_two_keys_names_neither() {
+    let forwarded = user("ASIAEXAMPLE1", Some("09:00:00"));
+    let call = |id, identity| record(id, "09:00:02", "s3", "GetObject", identity, json!({}));
+    let of_one = [call(1, user("AKIAEXAMPLE1", None)), call(3, forwarded)];
+    let sessions = |records: &[Value]| {
+        let mut all = rows(&load(records), "sessions");
+        all.retain(|s| !s["started_at"].is_null());
+        assert_eq!(all.len(), 1);
+        all.remove(0)
+    };
+    let one = sessions(&of_one);
+    assert_eq!(
+        (&one["link_rule"], &one["link_strength"]),
+        (&json!("forwarded"), &json!("inferred"))
+    );
+    assert!(one["parent_session_id"].is_string());
+    let mut of_two = of_one.to_vec();
+    of_two.push(call(2, user("AKIAEXAMPLE2", None)));
+    let two = sessions(&of_two);
+    assert_eq!((&two["link_rule"], &two["parent_session_id"]), (&json!("forwarded"), &Value::Null));
+    assert_eq!(two["origin"], "arn:aws:iam::111111111111:user/anna");
+}
+
+/// The service calls on with the authority of a role session, under a key that nobody issued.
+#[test]
+fn forwarded_calls_of_a_role_belong_to_its_session() {
+    let request = json!({"roleArn": "arn:aws:iam::111111111111:role/R", "roleSessionName": "x"});
+    let grant = record(
+        1,
+        "09:00:00",
+        "sts",
+        "AssumeRole",
+        user("AKIAEXAMPLE1", None),
+        json!({"requestParameters": request, "responseElements": issued("ASIAEXAMPLE1", "x")}),
+    );
+    let own = record(
+        2,
+        "09:00:05",
+        "athena",
+        "StartQueryExecution",
+        session("x", "ASIAEXAMPLE1", "09:00:00"),
+        json!({}),
+    );
+    let mut forwarded = session("x", "ASIAEXAMPLE2", "09:00:00");
+    forwarded["invokedBy"] = json!("athena.amazonaws.com");
+    let further = record(3, "09:00:06", "s3", "GetObject", forwarded, json!({}));
+    let loaded = load(&[grant, own, further]);
+    let said = the_session(&loaded);
+    assert_eq!((&said["depth"], &said["event_count"]), (&json!(1), &json!(2)));
+    let credentials = rows(&loaded, "credentials");
+    let rule = |key: &str| {
+        credentials.iter().find(|c| c["access_key_id"] == key).unwrap()["link_rule"].clone()
+    };
+    assert_eq!(
+        (rule("ASIAEXAMPLE1"), rule("ASIAEXAMPLE2")),
+        (json!("access_key"), json!("forwarded"))
+    );
+}
+
+#[test]
+fn delegated_access_is_visible() {
+    let mut identity = session("x", "ASIAEXAMPLE1", "09:00:00");
+    identity["invokedByDelegate"] = json!({"accountId": "999999999999"});
+    let call = record(1, "09:00:05", "ec2", "StopInstances", identity, json!({}));
+    let said = the_session(&load(&[call]));
+    assert_eq!(said["origin_detail"], "delegated to account 999999999999");
+    assert_eq!(said["unresolved_reason"], "grant_missing");
+}
+
+/// EC2's principal has two spellings in China; one grant lost, one left, is still one origin.
+#[test]
+fn two_spellings_of_one_service_agree() {
+    let request = json!({"roleArn": "arn:aws:iam::111111111111:role/R", "roleSessionName": "i-0a"});
+    let issue = json!({"credentials": {"accessKeyId": "ASIAEXAMPLE1"}});
+    let grant = record(
+        1,
+        "09:00:00",
+        "sts",
+        "AssumeRole",
+        service("ec2.amazonaws.com.cn"),
+        json!({"requestParameters": request, "responseElements": issue}),
+    );
+    let call = |id, key| {
+        let mut identity = session("i-0a", key, "09:00:00");
+        identity["sessionContext"]["ec2RoleDelivery"] = json!("2.0");
+        record(id, "09:00:05", "s3", "GetObject", identity, json!({}))
+    };
+    let said = the_session(&load(&[grant, call(2, "ASIAEXAMPLE1"), call(3, "ASIAEXAMPLE2")]));
+    assert_eq!(said["origin_detail"], "instance i-0a");
+    assert_eq!(said["unresolved_reason"], Value::Null);
+}
+
+/// Key and password of a user: the last password before the sign-in is a hint, a later one is none.
+#[test]
+fn only_the_last_password_before_a_sign_in_is_a_hint() {
+    let set = |id, at, name| {
+        record(
+            id,
+            at,
+            "iam",
+            name,
+            session("x", "ASIAEXAMPLE1", "08:00:00"),
+            json!({"requestParameters": {"userName": "anna"}}),
+        )
+    };
+    let mut signing_in = user("", None);
+    signing_in["accessKeyId"] = json!("");
+    let sign_in = record(
+        4,
+        "09:00:00",
+        "signin",
+        "ConsoleLogin",
+        signing_in,
+        json!({"responseElements": {"ConsoleLogin": "Success"}}),
+    );
+    let records = [
+        set(1, "08:10:00", "CreateLoginProfile"),
+        set(2, "08:20:00", "UpdateLoginProfile"),
+        set(3, "09:10:00", "UpdateLoginProfile"),
+        sign_in,
+    ];
+    let loaded = load(&records);
+    let mut hints = rows(&loaded, "links");
+    hints.retain(|l| l["rule"] == "login_profile");
+    assert_eq!(hints.len(), 1);
+    assert_eq!(hints[0]["grant_event_id"], records[1]["eventID"]);
+    assert_eq!(hints[0]["strength"], "inferred");
+    let console = rows(&loaded, "sessions").into_iter().find(|s| s["identity_type"] == "IAMUser");
+    let console = console.unwrap();
+    assert_eq!(
+        (&console["parent_session_id"], &console["link_rule"]),
+        (&Value::Null, &Value::Null)
+    );
+    assert_eq!(console["origin"], "arn:aws:iam::111111111111:user/anna");
+}
+
+/// A key is no proof of who made it where it was used before, or belongs to somebody else.
+#[test]
+fn a_key_that_was_used_before_it_was_made_has_no_maker() {
+    let made = |name: &str| {
+        let response = json!({"accessKey": {"accessKeyId": "AKIAEXAMPLE1", "userName": name}});
+        record(
+            1,
+            "09:00:00",
+            "iam",
+            "CreateAccessKey",
+            session("x", "ASIAEXAMPLE1", "08:00:00"),
+            json!({"requestParameters": {"userName": name}, "responseElements": response}),
+        )
+    };
+    let call = |at| record(2, at, "s3", "GetObject", user("AKIAEXAMPLE1", None), json!({}));
+    let keyed = |records: &[Value]| {
+        let links = rows(&load(records), "links");
+        links.iter().filter(|l| l["child_access_key_id"] == "AKIAEXAMPLE1").count()
+    };
+    assert_eq!(keyed(&[made("anna"), call("09:05:00")]), 1);
+    assert_eq!(keyed(&[made("anna"), call("08:05:00")]), 0);
+    assert_eq!(keyed(&[made("ben"), call("09:05:00")]), 0);
+}

@@ -58,7 +58,8 @@ pub fn chain(labels: &[String], origin_account: Option<&str>) -> Vec<String> {
 
 /// `iam:PutRolePolicy`.
 pub fn action(source: &str, name: &str) -> String {
-    format!("{}:{name}", source.strip_suffix(".amazonaws.com").unwrap_or(source))
+    let plain = source.strip_suffix(".cn").unwrap_or(source);
+    format!("{}:{name}", plain.strip_suffix(".amazonaws.com").unwrap_or(plain))
 }
 
 /// What a call touched: the first resource, or what the request says best.
@@ -149,6 +150,7 @@ pub fn rule(rule: &str) -> &str {
         "session_issuer" => "session issuer",
         "pod_identity" => "pod identity",
         "forwarded" => "forwarded call",
+        "signin_token" => "taken to the console",
         "web_id_federation_data" => "token named by the record",
         "login_profile" => "password set before the sign-in",
         other => other,
@@ -267,6 +269,7 @@ pub fn hat(session: &Session) -> String {
         (Some("FederatedUser"), _) => named("federated user"),
         (Some("Root"), _) if session.depth != Some(0) => "root".to_owned(),
         _ if session.started_at.is_none() => "long-term credentials".to_owned(),
+        _ if session.link_rule.as_deref() == Some("forwarded") => "forwarded calls".to_owned(),
         _ if session.from_console == Some(true)
             || session.link_rule.as_deref() == Some("console_login") =>
         {

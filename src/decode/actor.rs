@@ -17,6 +17,8 @@ pub struct Actor {
     pub session_id: Option<Arc<str>>,
     /// The credential inside the session, or the caller without session.
     pub credential_id: Arc<str>,
+    /// Whether the record is a sign-in to the console or a step of one; with a session, it succeeded.
+    pub signs_in: bool,
 }
 
 /// The actor of an ordinary call.
@@ -27,20 +29,24 @@ pub fn of_identity(identity: &IdentityColumns, region: &str) -> Actor {
 /// The actor of a sign-in event that succeeded: `ConsoleLogin` and `SwitchRole` show neither key
 /// nor creation date, and belong to the session that begins with them.
 pub fn of_sign_in(identity: &IdentityColumns, region: &str, event_time: i64) -> Actor {
-    in_session_since(identity, region, identity.session_created_at.or(Some(event_time)))
+    let created = identity.session_created_at.or(Some(event_time));
+    Actor { signs_in: true, ..in_session_since(identity, region, created) }
 }
 
 /// The actor of a sign-in that failed: somebody who claims to be the principal.
 pub fn of_failed_sign_in(identity: &IdentityColumns) -> Actor {
-    Actor { session_id: None, credential_id: external(identity, "sign-in failed").into() }
+    let credential_id = external(identity, "sign-in failed").into();
+    Actor { session_id: None, credential_id, signs_in: true }
 }
 
 fn in_session_since(identity: &IdentityColumns, region: &str, created: Option<i64>) -> Actor {
     let Some(session_id) = session_of(identity, region, created) else {
-        return Actor { session_id: None, credential_id: external(identity, "").into() };
+        let credential_id = external(identity, "").into();
+        return Actor { session_id: None, credential_id, signs_in: false };
     };
     let credential_id = ids::credential_id(&session_id, identity.access_key_id.as_deref());
-    Actor { session_id: Some(session_id.into()), credential_id: credential_id.into() }
+    let (session_id, credential_id) = (Some(session_id.into()), credential_id.into());
+    Actor { session_id, credential_id, signs_in: false }
 }
 
 fn session_of(identity: &IdentityColumns, region: &str, created: Option<i64>) -> Option<String> {

@@ -141,7 +141,7 @@ impl Decoder {
             resources: rest.resources(record)?,
             identity: self.identity(record, aws_region.as_deref().unwrap_or(""))?,
             aws_region,
-            actor: Actor { session_id: None, credential_id: "".into() },
+            actor: Actor { session_id: None, credential_id: "".into(), signs_in: false },
             extra: None,
             record_hash: 0,
         };
@@ -198,14 +198,30 @@ fn actor_of(event: &Event) -> Actor {
     }
     let columns = &event.identity.columns;
     match event.event_name.as_ref() {
-        "ConsoleLogin" | "SwitchRole" | "RenewRole" if sign_in_succeeded(event) => {
+        _ if begins_console_session(event) && sign_in_succeeded(event) => {
             actor::of_sign_in(columns, region, event.event_time)
         }
         "ConsoleLogin" | "SwitchRole" | "RenewRole" | "CheckMfa" => {
             actor::of_failed_sign_in(columns)
         }
+        _ if names_previous_principal(event) => actor::of_failed_sign_in(columns),
         _ => event.identity.actor.clone(),
     }
+}
+
+/// Whether a console session begins with the event, if it succeeds.
+fn begins_console_session(event: &Event) -> bool {
+    matches!(event.event_name.as_ref(), "ConsoleLogin" | "SwitchRole" | "RenewRole")
+        || names_previous_principal(event)
+}
+
+/// Whether an event of the sign-in service is a hop of the console, under whatever name: it says from
+/// which principal. Only leaving a role begins nothing.
+pub fn names_previous_principal(event: &Event) -> bool {
+    let says = |data: &str| data.contains("\"SwitchFrom\"");
+    event.event_source.starts_with("signin.amazonaws.com")
+        && event.event_name != "ExitRole"
+        && event.additional_event_data.as_deref().is_some_and(says)
 }
 
 /// Whether a sign-in event reports success. Failures have `"ConsoleLogin": "Failure"` and an

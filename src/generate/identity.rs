@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::clock::{Seconds, iso};
 use super::json::Obj;
-use super::people::{Role, User, root_arn, root_origin};
+use super::people::{Role, User, partition, root_arn, root_origin};
 use super::truth::{Behind, Origin};
 
 /// The principal that a caller's records name.
@@ -45,6 +45,8 @@ pub struct Caller {
     pub transitive_tags: Option<String>,
     /// `ec2RoleDelivery`.
     pub ec2_delivery: Option<&'static str>,
+    /// `signInSessionArn`.
+    pub sign_in_session: Option<String>,
     /// `assumedRoot`.
     pub assumed_root: bool,
     /// `webIdFederationData` as JSON.
@@ -53,6 +55,8 @@ pub struct Caller {
     pub on_behalf_of: Option<String>,
     /// `inScopeOf` as JSON.
     pub in_scope_of: Option<String>,
+    /// `invokedByDelegate.accountId`: a product provider acts by delegated access.
+    pub delegate: Option<&'static str>,
     /// `invokedBy`: a service makes the call in the caller's name.
     pub invoked_by: Option<&'static str>,
     /// Who is really behind it.
@@ -70,10 +74,12 @@ impl Caller {
             source_identity: None,
             transitive_tags: None,
             ec2_delivery: None,
+            sign_in_session: None,
             assumed_root: false,
             web_federation: None,
             on_behalf_of: None,
             in_scope_of: None,
+            delegate: None,
             invoked_by: None,
             behind,
         }
@@ -146,7 +152,11 @@ impl Caller {
             Who::Root(account) => root_arn(account),
             Who::Role { role, session } => role.session_arn(session),
             Who::Federated { user, name } => {
-                format!("arn:aws:sts::{}:federated-user/{name}", user.account)
+                format!(
+                    "arn:{}:sts::{}:federated-user/{name}",
+                    partition(&user.account),
+                    user.account
+                )
             }
             _ => String::new(),
         }
@@ -195,9 +205,14 @@ impl Caller {
             .maybe("userName", user_name)
             .maybe_raw("sessionContext", self.session_context().as_deref())
             .maybe("invokedBy", self.invoked_by)
+            .maybe_raw("invokedByDelegate", self.delegate_block().as_deref())
             .maybe_raw("onBehalfOf", self.on_behalf_of.as_deref())
             .maybe_raw("inScopeOf", self.in_scope_of.as_deref())
             .done()
+    }
+
+    fn delegate_block(&self) -> Option<String> {
+        Some(Obj::new().text("accountId", self.delegate?).done())
     }
 
     fn session_context(&self) -> Option<String> {
@@ -213,7 +228,8 @@ impl Caller {
         context = context
             .raw("attributes", &attributes)
             .maybe("sourceIdentity", self.source_identity.as_deref())
-            .maybe("ec2RoleDelivery", self.ec2_delivery);
+            .maybe("ec2RoleDelivery", self.ec2_delivery)
+            .maybe("signInSessionArn", self.sign_in_session.as_deref());
         if self.assumed_root {
             context = context.text("assumedRoot", "true");
         }

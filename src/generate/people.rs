@@ -4,6 +4,20 @@ use std::sync::Arc;
 
 use super::truth::Origin;
 
+/// An account of China's partition.
+pub const CHINA: &str = "444444444444";
+/// An account of AWS GovCloud (US).
+pub const GOVCLOUD: &str = "555555555555";
+
+/// The partition that an account belongs to.
+pub fn partition(account: &str) -> &'static str {
+    match account {
+        CHINA => "aws-cn",
+        GOVCLOUD => "aws-us-gov",
+        _ => "aws",
+    }
+}
+
 /// An IAM user with one long-term key.
 #[derive(Debug)]
 pub struct User {
@@ -20,12 +34,12 @@ pub struct User {
 impl User {
     /// The user's ARN.
     pub fn arn(&self) -> String {
-        format!("arn:aws:iam::{}:user/{}", self.account, self.name)
+        format!("arn:{}:iam::{}:user/{}", partition(&self.account), self.account, self.name)
     }
 
     /// The ARN of the user's MFA device.
     pub fn mfa_serial(&self) -> String {
-        format!("arn:aws:iam::{}:mfa/{}", self.account, self.name)
+        format!("arn:{}:iam::{}:mfa/{}", partition(&self.account), self.account, self.name)
     }
 
     /// The user as the start of a chain.
@@ -41,7 +55,7 @@ pub fn root_origin(account: &str) -> Origin {
 
 /// The ARN of an account's root user.
 pub fn root_arn(account: &str) -> String {
-    format!("arn:aws:iam::{account}:root")
+    format!("arn:{}:iam::{account}:root", partition(account))
 }
 
 /// A role.
@@ -60,12 +74,14 @@ pub struct Role {
 impl Role {
     /// The role's ARN, with its path.
     pub fn arn(&self) -> String {
-        format!("arn:aws:iam::{}:role{}{}", self.account, self.path, self.name)
+        let Role { account, path, name, .. } = self;
+        format!("arn:{}:iam::{account}:role{path}{name}", partition(account))
     }
 
     /// The ARN of a session of the role, which drops the path.
     pub fn session_arn(&self, session: &str) -> String {
-        format!("arn:aws:sts::{}:assumed-role/{}/{session}", self.account, self.name)
+        let Role { account, name, .. } = self;
+        format!("arn:{}:sts::{account}:assumed-role/{name}/{session}", partition(account))
     }
 
     /// The principal id of a session of the role.

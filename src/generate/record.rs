@@ -123,7 +123,11 @@ impl Call {
     /// The region that records the call.
     pub fn region(&self, desk: &Desk) -> &'static str {
         match self.source {
-            "iam" | "organizations" | "cloudfront" | "route53" => GLOBAL,
+            "iam" | "organizations" | "cloudfront" | "route53" => match desk.region {
+                region if region.starts_with("cn-") => "cn-north-1",
+                region if region.starts_with("us-gov-") => "us-gov-west-1",
+                _ => GLOBAL,
+            },
             _ => desk.region,
         }
     }
@@ -168,7 +172,7 @@ impl Line<'_> {
             .text("eventVersion", version)
             .raw("userIdentity", &self.identity)
             .text("eventTime", &iso(self.at))
-            .text("eventSource", &format!("{}.amazonaws.com", call.source))
+            .text("eventSource", &format!("{}.{}", call.source, domain(region)))
             .text("eventName", call.name)
             .text("awsRegion", region)
             .text("sourceIPAddress", &self.desk.address)
@@ -194,15 +198,20 @@ impl Line<'_> {
     }
 }
 
+/// Endpoints of China's regions have a domain of their own.
+fn domain(region: &str) -> &'static str {
+    if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" }
+}
+
 /// Services calling services show no TLS details.
 fn tls(call: &Call, desk: &Desk, region: &str) -> Option<String> {
     if !desk.is_address() {
         return None;
     }
     let host = match call.source {
-        "iam" => "iam.amazonaws.com".to_string(),
+        "iam" => format!("iam.{}", domain(region)),
         "signin" => format!("{region}.signin.aws.amazon.com"),
-        source => format!("{source}.{region}.amazonaws.com"),
+        source => format!("{source}.{region}.{}", domain(region)),
     };
     let details = Obj::new()
         .text("tlsVersion", "TLSv1.3")

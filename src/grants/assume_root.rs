@@ -25,3 +25,26 @@ fn fill(reading: &Reading, grant: &mut Grant) {
         grant.session_policy = Some(Value::Object(policy).to_string());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::grants::tests::read;
+
+    #[test]
+    fn the_member_is_named_by_id_or_by_arn() {
+        let caller = json!({"type": "AssumedRole", "principalId": "AROAEXAMPLE:x", "accountId": "111111111111",
+            "arn": "arn:aws:sts::111111111111:assumed-role/RootTasks/x"});
+        for target in ["333333333333", "arn:aws:iam::333333333333:root"] {
+            let task = json!({"arn": "arn:aws:iam::aws:policy/root-task/S3UnlockBucketPolicy"});
+            let request = json!({"targetPrincipal": target, "taskPolicyArn": task});
+            let response = json!({"credentials": {"accessKeyId": "ASIAEXAMPLE"}});
+            let grant = read("sts", "AssumeRoot", &caller, request, response).unwrap();
+            assert_eq!(grant.child.identity_type, "Root");
+            assert_eq!(grant.child.account_id.as_deref(), Some("333333333333"), "{target}");
+            assert_eq!(grant.child.principal_id, grant.child.account_id);
+            assert!(grant.session_policy.unwrap().contains("S3UnlockBucketPolicy"));
+        }
+    }
+}

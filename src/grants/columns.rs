@@ -22,10 +22,10 @@ pub const GRANTS: TableDef = TableDef {
 #[rustfmt::skip]
 const COLUMNS: &[Column] = &[
     col("event_id", Text, "the issuing event; of a cross-account pair, the caller's copy"),
-    col("twin_event_id", Text, "the role owner's copy of the same call"),
+    col("twin_event_id", Text, "the other record of the same issue: the role owner's copy, or what STS shows of a service's grant"),
     col("addendum_event_id", Text, "a later record of the same call that corrected this one (addendum, reason UPDATED_DATA)"),
     col("event_time", Time, "when the credentials were issued"),
-    col("kind", Text, "the call: AssumeRole, AssumeRoleWithSAML, ConsoleLogin, SwitchRole, GetRoleCredentials, …"),
+    col("kind", Text, "the call: AssumeRole, AssumeRoleWithSAML, ConsoleLogin, SwitchRole, GetRoleCredentials, CreateAccessKey, …; some issue nothing that later calls show, and are no link"),
     col("outcome", Text, "granted or denied"),
     col("denial_cause", Text, "why it was denied, as far as the record tells: no_identity_policy, identity_policy_denies, trust_policy, trust_policy_denies, trust_policy_or_claims, resource_policy, service_control_policy, resource_control_policy, permissions_boundary, session_policy, vpc_endpoint_policy, mfa_code, mfa_device, caller_kind, session_tags, source_identity, duration_over_limit, chaining_over_one_hour, malformed_request, expired_token, bad_credentials, saml_assertion, saml_provider, oidc_token, oidc_provider, identity_token, identity_provider, malformed_session_policy, packed_policy_too_large, region_disabled, throttled, sign_in_failed, other_error; unspecified when AWS does not say: trust policy, permission, MFA, external id, or no such role"),
     col("denied_action", Text, "action that was denied, as the message names it; sts:TagSession for an AssumeRole whose tags were refused"),

@@ -11,11 +11,13 @@ mod assume_root;
 pub mod cognito;
 pub mod columns;
 mod console_login;
+mod console_session;
 mod create_access_key;
 pub mod denial;
 mod get_federation_token;
 pub mod get_role_credentials;
 mod get_session_token;
+mod identity_center;
 mod login_profile;
 pub mod pod_identity;
 mod reading;
@@ -30,6 +32,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::decode::Event;
 use crate::decode::actor;
+use crate::decode::event::names_previous_principal;
 use crate::model::{arn, time};
 use reading::Reading;
 
@@ -44,6 +47,15 @@ const KINDS: &[&Kind] = &[
     &console_login::KIND,
     &switch_role::KIND,
     &get_role_credentials::KIND,
+    &identity_center::FEDERATE,
+    &identity_center::AUTHENTICATE,
+    &identity_center::CREATE_TOKEN,
+    &identity_center::CREATE_TOKEN_WITH_IAM,
+    &console_session::RENEW,
+    &console_session::EXIT,
+    &console_session::SIGNIN_TOKEN,
+    &console_session::AUTHORIZE,
+    &console_session::OAUTH_TOKEN,
     &create_access_key::KIND,
     &login_profile::CREATE,
     &login_profile::UPDATE,
@@ -75,6 +87,11 @@ pub enum Join {
     Issued,
     /// A console sign-in: the session begins with it, under keys that no record announces.
     SignIn,
+    /// API credentials are taken to the console: the session that signs in shortly afterwards is the
+    /// same principal.
+    SigninToken,
+    /// A console session signs in a program or agent: the new session names the sign-in session.
+    SignInSession,
     /// The console's switch-role page: confirms a grant, and names the previous principal.
     Switch,
     /// Identity Center: no key, no principal; found by account, permission set, user and second.
@@ -151,6 +168,8 @@ pub struct Grant {
     /// Made by the console on somebody's behalf: later calls use other keys than the issued one.
     pub console_made: bool,
     pub issued_access_key_id: Option<String>,
+    /// `signInSessionArn` that calls with the new credentials show.
+    pub sign_in_session_arn: Option<String>,
     pub duration_seconds: Option<i64>,
     pub expires_at: Option<i64>,
     pub external_id: Option<String>,
@@ -204,11 +223,12 @@ impl Grant {
 
 /// Reads a grant out of an event; `None` when the event issues nothing.
 pub fn read(event: &Event, source_file: &str, source_record: i64) -> Option<Grant> {
-    let kind = KINDS.iter().find(|kind| {
+    let kind = KINDS.iter().copied().find(|kind| {
         kind.name == event.event_name
             && kind.sources.iter().any(|source| event.event_source.starts_with(source))
-    })?;
-    let mut grant = common(event, kind.name, source_file, source_record);
+    });
+    let kind = kind.or_else(|| names_previous_principal(event).then_some(&switch_role::KIND))?;
+    let mut grant = common(event, &event.event_name, source_file, source_record);
     let reading = Reading::of(event);
     if grant.denied {
         grant.denial_cause = Some(denial::cause(event).to_owned());
@@ -257,6 +277,7 @@ fn common(event: &Event, kind: &str, source_file: &str, source_record: i64) -> G
         },
         console_made: made_by_console(event),
         issued_access_key_id: None,
+        sign_in_session_arn: None,
         duration_seconds: None,
         expires_at: None,
         external_id: None,

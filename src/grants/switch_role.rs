@@ -11,7 +11,7 @@ use crate::model::{arn, ids};
 
 pub(super) const KIND: Kind = Kind { name: "SwitchRole", sources: &["signin.amazonaws.com"], fill };
 
-fn fill(reading: &Reading, grant: &mut Grant) {
+pub(super) fn fill(reading: &Reading, grant: &mut Grant) {
     grant.join = Join::Switch;
     grant.denied = !sign_in_succeeded(reading.event);
     if grant.denied {
@@ -29,6 +29,10 @@ fn fill(reading: &Reading, grant: &mut Grant) {
     child.session_name =
         arn_text.and_then(|a| arn::Arn::parse(a)?.session_name()).map(str::to_owned);
     let previous = text(&reading.additional["SwitchFrom"]);
+    if previous.is_none() {
+        grant.join = Join::Nothing;
+        return;
+    }
     grant.caller = caller_by_arn(previous);
 }
 

@@ -188,7 +188,7 @@ impl Chunk {
                 credential_id: &row.actor.credential_id,
                 event_time: view.time(i),
                 event_source: view.text(&view.event_source, i).unwrap_or(""),
-                event_name: view.text(&view.event_name, i).unwrap_or(""),
+                signs_in: row.actor.signs_in,
                 event_type: view.text(&view.event_type, i),
                 aws_region: view.text(&view.aws_region, i).unwrap_or(""),
                 read_only: view.flag(&view.read_only, i),
@@ -207,7 +207,6 @@ impl Chunk {
 struct View<'b> {
     event_time: Option<&'b TimestampMicrosecondArray>,
     event_source: Option<&'b StringArray>,
-    event_name: Option<&'b StringArray>,
     event_type: Option<&'b StringArray>,
     aws_region: Option<&'b StringArray>,
     recipient_account_id: Option<&'b StringArray>,
@@ -227,7 +226,6 @@ impl<'b> View<'b> {
         View {
             event_time: typed(batch, "event_time"),
             event_source: typed(batch, "event_source"),
-            event_name: typed(batch, "event_name"),
             event_type: typed(batch, "event_type"),
             aws_region: typed(batch, "aws_region"),
             recipient_account_id: typed(batch, "recipient_account_id"),

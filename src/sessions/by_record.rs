@@ -47,7 +47,8 @@ pub(super) fn is_old_identity_center(facts: &CredentialFacts) -> bool {
 pub(super) fn surely_not_assumed(facts: &CredentialFacts) -> bool {
     const LONGEST: i64 = (900 + 60) * crate::model::time::SECOND;
     let reach = ["iam.amazonaws.com", "s3.amazonaws.com", "sqs.amazonaws.com", "sts.amazonaws.com"];
-    let elsewhere = facts.event_sources.values().any(|s| !reach.contains(&s));
+    let mut sources = facts.event_sources.values().map(|s| s.strip_suffix(".cn").unwrap_or(s));
+    let elsewhere = sources.any(|s| !reach.contains(&s));
     let long = facts.created.zip(facts.last_event_at).is_some_and(|(c, l)| l - c > LONGEST);
     facts.from_console || elsewhere || long
 }
@@ -62,7 +63,8 @@ pub(super) fn service_by_record(
         return Some((service.to_owned(), "service_linked_role", detail));
     }
     if facts.ec2_role_delivery.is_some() {
-        let service = "ec2.amazonaws.com";
+        let china = facts.partition == "aws-cn";
+        let service = if china { "ec2.amazonaws.com.cn" } else { "ec2.amazonaws.com" };
         let detail = workload::detail(service, facts, std::iter::empty());
         return Some((service.to_owned(), "ec2_role_delivery", detail));
     }

@@ -3,13 +3,15 @@
 //! The ladder, best first; only the best rung that holds anything counts:
 //!
 //! 1. the issued key is the used key, and role and second agree;
-//! 2. the issued principal is the calling principal and the second agrees, where keys cannot decide:
+//! 2. the sign-in session that a token was made for is the one that the calls show;
+//! 3. the issued principal is the calling principal and the second agrees, where keys cannot decide:
 //!    calls without key, the console (which uses other keys than the issued one), forwarded calls;
-//! 3. the same, one second apart;
-//! 4. the console's own record of a role switch; Identity Center's record of handing out a role, EKS's
+//! 4. the same, one second apart;
+//! 5. the console's own record of a role switch; Identity Center's record of handing out a role, EKS's
 //!    of asking for a pod's;
-//!    a provider's grant shortly before a console sign-in;
-//! 5. for the sign-in of an IAM user, the last time that somebody set the password.
+//!    a provider's grant, or a sign-in token, shortly before a console sign-in;
+//! 6. for what a role's console session calls, its sign-in;
+//! 7. for the sign-in of an IAM user, the last time that somebody set the password.
 //!
 //! Long-term keys have no creation date in later calls; the key itself joins them, and the owner must
 //! agree.
@@ -34,6 +36,14 @@ const SIGN_IN_WINDOW: i64 = 15 * 60;
 /// The rule of the weakest hint: a password that was set before a sign-in. It is evidence to look at,
 /// not a hop.
 pub const LOGIN_PROFILE: &str = "login_profile";
+
+/// The rule of credentials that principal and second join to a grant.
+pub const CREATION_TIME: &str = "creation_time";
+/// The rule of calls that services make with the caller's authority.
+pub const FORWARDED: &str = "forwarded";
+
+/// Rungs of the ladder below which only hints are left.
+const RUNGS: usize = 7;
 
 /// One issuing event that could have started a credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,6 +101,7 @@ pub struct Index<'f> {
     by_second: HashMap<(&'f str, i64), Vec<usize>>,
     by_key: HashMap<&'f str, Vec<usize>>,
     by_principal: HashMap<&'f str, Vec<usize>>,
+    by_sign_in_session: HashMap<&'f str, Vec<usize>>,
     /// Passwords by account and user name.
     passwords: HashMap<(&'f str, &'f str), Vec<usize>>,
     console_sessions: HashSet<&'f str>,
@@ -104,6 +115,7 @@ impl<'f> Index<'f> {
             by_second: HashMap::new(),
             by_key: HashMap::new(),
             by_principal: HashMap::new(),
+            by_sign_in_session: HashMap::new(),
             passwords: HashMap::new(),
             console_sessions,
         };
@@ -118,6 +130,10 @@ impl<'f> Index<'f> {
                 }
                 (Join::Password | Join::Nothing, _) => continue,
                 _ => {}
+            }
+            if let Some(arn) = grant.sign_in_session_arn.as_deref() {
+                index.by_sign_in_session.entry(arn).or_default().push(i);
+                continue;
             }
             index.by_second.entry((account, grant.second())).or_default().push(i);
             if let Some(key) = grant.issued_access_key_id.as_deref() {
@@ -135,7 +151,7 @@ impl<'f> Index<'f> {
         if facts.session_id.is_none() || facts.claimed_only {
             return Candidates::default();
         }
-        let mut rungs: [Vec<Candidate>; 5] = Default::default();
+        let mut rungs: [Vec<Candidate>; RUNGS] = Default::default();
         let mut refused = Vec::new();
         let mut own_rung = usize::MAX;
         for i in self.near(facts) {
@@ -151,7 +167,10 @@ impl<'f> Index<'f> {
         let best = rungs.iter().position(|rung| !rung.is_empty());
         let mut found = best.map(|best| std::mem::take(&mut rungs[best])).unwrap_or_default();
         if found.is_empty() && facts.signed_in {
-            found = self.before_sign_in(id, facts);
+            found = self.before_sign_in(id, facts, Join::SigninToken, "signin_token");
+            if found.is_empty() {
+                found = self.before_sign_in(id, facts, Join::Issued, "console_login");
+            }
             found.extend(self.password_before(facts));
         }
         let takes_itself = match best {
@@ -181,9 +200,12 @@ impl<'f> Index<'f> {
             return self.by_key.get(key).cloned().unwrap_or_default();
         };
         let account = facts.account_id.as_deref().unwrap_or("");
+        let arn = facts.sign_in_session_arn.as_deref();
+        let named = arn.and_then(|arn| self.by_sign_in_session.get(arn)).into_iter();
         let mut near: Vec<usize> = (second - 1..=second + 1)
             .flat_map(|s| [(account, s), ("", s)])
             .filter_map(|place| self.by_second.get(&place))
+            .chain(named)
             .flatten()
             .copied()
             .collect();
@@ -195,6 +217,12 @@ impl<'f> Index<'f> {
     fn judge(&self, i: usize, facts: &CredentialFacts) -> Verdict {
         let grant = self.grants[i].grant;
         let off = second_of(facts).map_or(0, |s| (s - grant.second()).abs());
+        // A forwarded call shows principal and second of the session, and a key that nobody issued.
+        // The console itself shows as `AWS Internal` and is no other service.
+        let forwarded = facts.is_forwarded()
+            && facts.access_key_id.is_some()
+            && facts.invoked_by.as_deref() != Some("AWS Internal");
+        let by_second = if forwarded { FORWARDED } else { CREATION_TIME };
         let at = |rung, rule, strength| Verdict::Rung(rung, Candidate { grant: i, rule, strength });
         match grant.join {
             Join::Issued if !same_kind(grant, facts) => Verdict::No,
@@ -207,36 +235,46 @@ impl<'f> Index<'f> {
             Join::Issued => match self.keys_decide(grant, facts) {
                 Keys::Differ => Verdict::OtherKey(Candidate {
                     grant: i,
-                    rule: "creation_time",
+                    rule: CREATION_TIME,
                     strength: Strength::None,
                 }),
                 // Nobody has published this record: without the key it is no proof.
                 Keys::Silent if grant.kind == roles_anywhere::NAME => {
-                    at(2 + usize::from(off > 0), "creation_time", Strength::Inferred)
+                    at(3 + usize::from(off > 0), by_second, Strength::Inferred)
                 }
-                Keys::Silent if off == 0 => at(2, "creation_time", Strength::Exact),
-                _ => at(2 + usize::from(off > 0), "creation_time", Strength::Inferred),
+                Keys::Silent if off == 0 => at(3, by_second, Strength::Exact),
+                _ => at(3 + usize::from(off > 0), by_second, Strength::Inferred),
             },
             Join::SignIn if !same_kind(grant, facts) || !same_principal(grant, facts) => {
                 Verdict::No
             }
-            // A role signs in with credentials that something else issued.
+            // A role signs in with credentials that something else issued; what the console calls after
+            // that belongs to the sign-in.
+            Join::SignIn if grant.child.identity_type == "AssumedRole" && off == 0 => {
+                at(6, "console_login", Strength::Inferred)
+            }
             Join::SignIn if grant.child.identity_type == "AssumedRole" => Verdict::No,
-            Join::SignIn if off == 0 => at(2, "console_login", Strength::Exact),
-            Join::SignIn => at(3, "console_login", Strength::Inferred),
+            Join::SignIn if off == 0 && forwarded => at(3, FORWARDED, Strength::Exact),
+            Join::SignIn if off == 0 => at(3, "console_login", Strength::Exact),
+            Join::SignIn => at(4, "console_login", Strength::Inferred),
+            Join::SignInSession if same_kind(grant, facts) && same_principal(grant, facts) => {
+                at(2, "sign_in_session", Strength::Exact)
+            }
             Join::Switch if same_principal(grant, facts) => {
-                at(4, "console_switch", Strength::Inferred)
+                at(5, "console_switch", Strength::Inferred)
             }
             Join::IdentityCenter if fits_identity_center(grant, facts) => {
-                at(4, "identity_center", Strength::Inferred)
+                at(5, "identity_center", Strength::Inferred)
             }
             Join::PodIdentity if fits_pod(grant, facts) => {
-                at(4, "pod_identity", Strength::Inferred)
+                at(5, "pod_identity", Strength::Inferred)
             }
             Join::LongTermKey if fits_long_term_key(grant, facts) => {
                 at(0, "access_key", Strength::Exact)
             }
             Join::Switch
+            | Join::SigninToken
+            | Join::SignInSession
             | Join::IdentityCenter
             | Join::PodIdentity
             | Join::LongTermKey
@@ -250,8 +288,7 @@ impl<'f> Index<'f> {
         if facts.access_key_id.is_none() || grant.issued_access_key_id.is_none() {
             return Keys::Silent;
         }
-        let forwarded = facts.events > 0 && facts.forwarded == facts.events;
-        if facts.from_console || forwarded {
+        if facts.from_console || facts.is_forwarded() {
             return Keys::Silent;
         }
         // The console marks only part of its calls: that the session is a console session is known
@@ -264,9 +301,17 @@ impl<'f> Index<'f> {
     }
 
     /// A role session that signed in to the console under a new creation date: its credentials were
-    /// handed out shortly before.
-    fn before_sign_in(&self, id: &str, facts: &CredentialFacts) -> Vec<Candidate> {
-        let role = facts.identity_type.as_deref() == Some("AssumedRole");
+    /// handed out shortly before, or taken to the console by a session of the same principal.
+    fn before_sign_in(
+        &self,
+        id: &str,
+        facts: &CredentialFacts,
+        join: Join,
+        rule: &'static str,
+    ) -> Vec<Candidate> {
+        let federated =
+            join == Join::SigninToken && facts.identity_type.as_deref() == Some("FederatedUser");
+        let role = facts.identity_type.as_deref() == Some("AssumedRole") || federated;
         let (Some(second), Some(principal), true) =
             (second_of(facts), facts.principal_id.as_deref(), role)
         else {
@@ -277,13 +322,13 @@ impl<'f> Index<'f> {
             .filter(|i| {
                 let grant = self.grants[**i].grant;
                 let before = second - grant.second();
-                grant.join == Join::Issued
+                grant.join == join
                     && grant.obtained_by().credential_id != id
                     && same_kind(grant, facts)
                     && grant.child.account_id == facts.account_id
                     && (0..=SIGN_IN_WINDOW).contains(&before)
             })
-            .map(|i| Candidate { grant: *i, rule: "console_login", strength: Strength::Inferred })
+            .map(|i| Candidate { grant: *i, rule, strength: Strength::Inferred })
             .collect()
     }
 }

@@ -82,6 +82,8 @@ pub struct CredentialFacts {
     pub from_console: bool,
     /// A sign-in event stands at its start.
     pub signed_in: bool,
+    /// It called the sign-in service, which takes credentials to the console or signs programs in.
+    pub at_sign_in_service: bool,
     /// Only a failed sign-in names the principal: nobody has proven to be it.
     pub claimed_only: bool,
     pub first_event_at: Option<i64>,
@@ -93,6 +95,8 @@ pub struct CredentialFacts {
     pub errors: u64,
     /// Events among them that a service made on the caller's behalf.
     pub forwarded: u64,
+    /// Events among them that a product provider made by delegated access.
+    pub delegated: u64,
     pub source_ip_addresses: SmallestValues,
     pub user_agents: SmallestValues,
     pub aws_regions: SmallestValues,
@@ -170,11 +174,13 @@ impl CredentialFacts {
         self.assumed_root |= other.assumed_root;
         self.from_console |= other.from_console;
         self.signed_in |= other.signed_in;
+        self.at_sign_in_service |= other.at_sign_in_service;
         self.claimed_only |= other.claimed_only;
         self.events += other.events;
         self.writes += other.writes;
         self.errors += other.errors;
         self.forwarded += other.forwarded;
+        self.delegated += other.delegated;
         self.source_ip_addresses.merge(&other.source_ip_addresses);
         self.user_agents.merge(&other.user_agents);
         self.aws_regions.merge(&other.aws_regions);
@@ -190,6 +196,12 @@ impl CredentialFacts {
         issuer
             .or(self.issuer_user_name.as_deref())
             .or_else(|| arn::role_name(self.principal_arn.as_deref()?))
+    }
+
+    /// Whether all its calls were made by services on the caller's behalf, under keys that no call
+    /// issued. Source: CloudTrail User Guide, "userIdentity element", invokedBy.
+    pub fn is_forwarded(&self) -> bool {
+        self.events > 0 && self.forwarded == self.events
     }
 
     /// The name of an IAM user.
@@ -294,8 +306,8 @@ impl Facts {
             facts.session_id = event.session_id.map(str::to_owned);
             Box::new(facts)
         });
-        let sign_in = event.event_source.starts_with("signin.amazonaws.com")
-            && matches!(event.event_name, "ConsoleLogin" | "SwitchRole" | "RenewRole" | "CheckMfa");
+        let sign_in = event.signs_in;
+        facts.at_sign_in_service |= event.event_source.starts_with("signin.amazonaws.com");
         if sign_in && event.session_id.is_some() {
             facts.signed_in = true;
             facts.created = facts.created.or(Some(event.event_time));
@@ -312,6 +324,7 @@ impl Facts {
         facts.writes += u64::from(event.read_only == Some(false));
         facts.errors += u64::from(event.failed);
         facts.forwarded += u64::from(event.identity.columns.invoked_by.is_some());
+        facts.delegated += u64::from(event.identity.delegate_account_id.is_some());
         if let Some(address) = event.source_ip_address {
             facts.source_ip_addresses.add(address);
         }
@@ -372,7 +385,8 @@ pub struct Observed<'e> {
     pub credential_id: &'e str,
     pub event_time: i64,
     pub event_source: &'e str,
-    pub event_name: &'e str,
+    /// See [`crate::decode::Actor::signs_in`].
+    pub signs_in: bool,
     pub event_type: Option<&'e str>,
     pub aws_region: &'e str,
     pub read_only: Option<bool>,
@@ -391,7 +405,7 @@ impl<'e> Observed<'e> {
             credential_id: &event.actor.credential_id,
             event_time: event.event_time,
             event_source: &event.event_source,
-            event_name: &event.event_name,
+            signs_in: event.actor.signs_in,
             event_type: event.event_type.as_deref(),
             aws_region: event.aws_region.as_deref().unwrap_or(""),
             read_only: event.read_only,

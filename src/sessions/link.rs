@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hashbrown::{HashMap, HashSet};
 
-use super::candidates::{Candidates, Index, LOGIN_PROFILE};
+use super::candidates::{CREATION_TIME, Candidates, FORWARDED, Index, LOGIN_PROFILE};
 use super::corrections::corrected;
 use super::facts::{CredentialFacts, Facts};
 use super::names::Names;
@@ -43,6 +43,13 @@ pub struct LinkedCredential<'f> {
     pub origin: Origin,
     /// What it carries along.
     pub properties: Properties,
+}
+
+impl LinkedCredential<'_> {
+    /// Whether it belongs to a session of a role.
+    pub fn is_role(&self) -> bool {
+        self.facts.identity_type.as_deref() == Some("AssumedRole")
+    }
 }
 
 /// One grant after linking.
@@ -166,8 +173,12 @@ fn callers_without_records(grants: &[WholeGrant], known: &Known) -> Vec<(String,
         .collect()
 }
 
+/// Sessions whose keys no record announces: the console's own, and those that the sign-in service took
+/// to the console or to a program.
 fn console_sessions<'f>(all: impl Iterator<Item = &'f CredentialFacts>) -> BTreeSet<String> {
-    all.filter(|facts| facts.from_console).filter_map(|facts| facts.session_id.clone()).collect()
+    all.filter(|facts| facts.from_console || facts.at_sign_in_service)
+        .filter_map(|facts| facts.session_id.clone())
+        .collect()
 }
 
 /// Credentials that were issued under a key that no call shows: they get a row, so that a session
@@ -205,7 +216,8 @@ fn withhold_where_a_grant_is_missing<'f>(
         .collect();
     for (candidates, facts) in found.iter_mut().zip(&all) {
         let doubtful = facts.session_id.as_deref().is_some_and(|id| lacking.contains(id));
-        if doubtful && candidates.found.iter().all(|c| c.rule == "creation_time") {
+        if doubtful && candidates.found.iter().all(|c| [CREATION_TIME, FORWARDED].contains(&c.rule))
+        {
             candidates.refuse_all();
         }
     }
@@ -244,7 +256,7 @@ fn issued_session(grant: &Grant) -> Option<String> {
     let child = &grant.child;
     let created = match grant.join {
         Join::LongTermKey => None,
-        Join::Password | Join::Nothing => return None,
+        Join::Password | Join::Nothing | Join::SigninToken | Join::SignInSession => return None,
         _ => Some(grant.second()),
     };
     let (account, principal) = (child.account_id.as_deref()?, child.principal_id.as_deref()?);

@@ -13,6 +13,7 @@ pub mod candidates;
 pub mod columns;
 mod corrections;
 pub mod facts;
+mod forwarded;
 pub mod link;
 pub mod names;
 pub mod origin;

@@ -12,9 +12,11 @@ use super::by_record::{
 };
 use super::candidates::{Candidates, LOGIN_PROFILE};
 use super::facts::CredentialFacts;
+use super::forwarded::LongTerm;
 use super::names::Names;
 use super::twins::WholeGrant;
 use super::workload;
+use crate::grants::Join;
 use crate::model::arn;
 use crate::model::strength::Strength;
 
@@ -78,8 +80,15 @@ impl Origin {
     /// Whether two origins name the same one.
     pub fn names_same(&self, other: &Origin) -> bool {
         self.origin_type == other.origin_type
-            && self.origin == other.origin
+            && self.plain_name() == other.plain_name()
             && self.account_id == other.account_id
+    }
+
+    /// The name; some service principals have a second spelling in China.
+    fn plain_name(&self) -> Option<&str> {
+        let name = self.origin.as_deref()?;
+        let service = self.origin_type == "AWSService";
+        Some(name.strip_suffix(".cn").filter(|_| service).unwrap_or(name))
     }
 
     fn is_known(&self) -> bool {
@@ -135,7 +144,7 @@ pub fn solve(nodes: &[Node], grants: &[WholeGrant], names: &Names) -> Vec<Origin
             callers.filter_map(|c| by_id.get(c.credential_id.as_str()).copied()).collect()
         })
         .collect();
-    let solver = Solver { nodes, grants, names, by_id };
+    let solver = Solver { nodes, grants, names, by_id, long_term: LongTerm::of(nodes) };
     let mut solved: Vec<Option<Origin>> = vec![None; nodes.len()];
     let mut waiting: Vec<usize> = parents.iter().map(Vec::len).collect();
     let mut children: Vec<Vec<usize>> = vec![Vec::new(); nodes.len()];
@@ -166,10 +175,17 @@ struct Solver<'n> {
     grants: &'n [WholeGrant<'n>],
     names: &'n Names<'n>,
     by_id: HashMap<&'n str, usize>,
+    long_term: LongTerm<'n>,
 }
 
 impl Solver<'_> {
     fn origin(&self, i: usize, solved: &[Option<Origin>]) -> Origin {
+        let mut origin = self.origin_of(i, solved);
+        workload::note_delegate(self.nodes[i].facts, &mut origin.detail);
+        origin
+    }
+
+    fn origin_of(&self, i: usize, solved: &[Option<Origin>]) -> Origin {
         let facts = self.nodes[i].facts;
         let mut origin = match facts.identity_type.as_deref() {
             _ if facts.claimed_only => {
@@ -185,6 +201,9 @@ impl Solver<'_> {
             _ => self.outside(facts),
         };
         self.note_link(i, &mut origin);
+        if facts.identity_type.as_deref() == Some("IAMUser") {
+            self.long_term.note(facts, &mut origin);
+        }
         origin
     }
 
@@ -350,7 +369,11 @@ impl Solver<'_> {
 
     fn one_hop_from(&self, parent: &Origin, parents: &[Option<&Origin>], i: usize) -> Origin {
         let Node { facts, candidates, .. } = &self.nodes[i];
-        let mut origin = if facts.identity_type.as_deref() == Some("FederatedUser") {
+        let mut found = candidates.found.iter();
+        let goes_on = found.all(|c| goes_on_as_itself(self.grants[c.grant].grant.join));
+        let mut origin = if goes_on {
+            parent.clone()
+        } else if facts.identity_type.as_deref() == Some("FederatedUser") {
             let mut origin = parent.clone();
             origin.push_label(label(facts));
             origin
@@ -442,6 +465,11 @@ impl Solver<'_> {
         origin.detail = id.map(|id| format!("user id {id}"));
         origin
     }
+}
+
+/// Grants after which the same principal goes on in another session: no hat is put on.
+fn goes_on_as_itself(join: Join) -> bool {
+    matches!(join, Join::SignIn | Join::SigninToken | Join::SignInSession)
 }
 
 /// The one origin that all candidates' callers share.

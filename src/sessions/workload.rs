@@ -87,6 +87,22 @@ fn pod_by_name(grant: &Grant, name: &str) -> Option<String> {
     })
 }
 
+/// Says in the detail that a product provider acted by delegated access. The origin stays: it is who
+/// delegated. Source: CloudTrail User Guide, "CloudTrail userIdentity element", invokedByDelegate.
+pub(super) fn note_delegate(facts: &CredentialFacts, detail: &mut Option<String>) {
+    let Some(account) = &facts.delegate_account_id else { return };
+    let delegate = if facts.delegated == facts.events {
+        format!("delegated to account {account}")
+    } else {
+        format!("delegated to account {account} in {} of {} calls", facts.delegated, facts.events)
+    };
+    match detail {
+        Some(detail) if detail.contains(&delegate) => {}
+        Some(detail) => detail.push_str(&format!(", {delegate}")),
+        None => *detail = Some(delegate),
+    }
+}
+
 /// Namespace and service account of a Kubernetes token's subject, which IAM roles for service accounts
 /// show as `system:serviceaccount:<namespace>:<service account>`.
 pub(super) fn service_account(subject: &str) -> Option<String> {

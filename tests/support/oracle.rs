@@ -61,9 +61,26 @@ fn event_name(record: Record<'_>) -> &str {
     text(record, "/eventName").unwrap_or("")
 }
 
-fn is_sign_in(record: Record) -> bool {
+fn at_sign_in_service(record: Record) -> bool {
     text(record, "/eventSource").is_some_and(|s| s.starts_with("signin.amazonaws.com"))
-        && ["ConsoleLogin", "SwitchRole", "RenewRole", "CheckMfa"].contains(&event_name(record))
+}
+
+fn is_sign_in(record: Record) -> bool {
+    let names = ["ConsoleLogin", "SwitchRole", "RenewRole", "CheckMfa"];
+    at_sign_in_service(record) && (names.contains(&event_name(record)) || is_hop(record))
+}
+
+/// The console's record of coming from another principal.
+fn is_hop(record: Record) -> bool {
+    at_sign_in_service(record)
+        && event_name(record) != "ExitRole"
+        && text(record, "/additionalEventData/SwitchFrom").is_some()
+}
+
+/// Records after which the same principal goes on, in the console or in a program.
+fn goes_on(record: Record) -> bool {
+    let names = ["ConsoleLogin", "GetSigninToken", "CreateOAuth2Token"];
+    at_sign_in_service(record) && names.contains(&event_name(record))
 }
 
 fn failed_sign_in(record: Record) -> bool {
@@ -490,6 +507,7 @@ impl<'r> Oracle<'r> {
         let account = text(record, "/userIdentity/accountId");
         match kind(record) {
             "AssumedRole" if grants.is_empty() => self.service_by_record(record, &mine),
+            "AssumedRole" if grants.iter().all(|g| goes_on(g)) => depth(self.common(&grants, path)),
             "AssumedRole" => depth(self.common(&grants, path)).one_deeper(),
             "FederatedUser" => {
                 let known = depth(self.common(&grants, path));
@@ -594,9 +612,10 @@ impl<'r> Oracle<'r> {
                 && self.principal_fits(record, g)
                 && self.keys_allow(record, mine, g)
         };
-        let rungs: [Vec<Record>; 4] = [
+        let rungs: [Vec<Record>; 5] = [
             pick(&|g| by_key(g) && off(g) == 0),
             pick(&|g| by_key(g) && off(g) == 1),
+            self.sign_in_session(record, mine),
             pick(&|g| silent(g) && off(g) == 0),
             pick(&|g| silent(g) && off(g) == 1),
         ];
@@ -604,7 +623,7 @@ impl<'r> Oracle<'r> {
         let own = rungs.iter().position(|rung| rung.iter().any(|g| !others(g)));
         let rungs = rungs.map(|rung| rung.into_iter().filter(others).collect::<Vec<_>>());
         let best = rungs.iter().position(|rung| !rung.is_empty());
-        if best.is_some_and(|rung| rung >= 2) && self.session_lacks_a_grant(record) {
+        if best.is_some_and(|rung| rung >= 3) && self.session_lacks_a_grant(record) {
             return (Vec::new(), false);
         }
         let doubled = best.is_some() && own.is_some_and(|own| Some(own) <= best);
@@ -612,6 +631,12 @@ impl<'r> Oracle<'r> {
             let mut switched = self.switched_from(record);
             switched.extend(self.asked_for_pod(record));
             let signed_in = mine.iter().any(|r| is_sign_in(r));
+            if switched.is_empty() {
+                switched = self.sign_ins_of_role(record);
+            }
+            if switched.is_empty() && signed_in {
+                switched = self.taken_to_console(record);
+            }
             if !switched.is_empty() || !signed_in || kind(record) != "AssumedRole" {
                 return switched;
             }
@@ -654,13 +679,60 @@ impl<'r> Oracle<'r> {
     /// The console's own records of switching to this role session.
     fn switched_from(&self, record: Record<'r>) -> Vec<Record<'r>> {
         let fits = |r: &&Record<'r>| {
-            event_name(r) == "SwitchRole"
+            is_hop(r)
                 && !failed_sign_in(r)
                 && kind(record) == "AssumedRole"
                 && text(r, "/userIdentity/accountId") == text(record, "/userIdentity/accountId")
                 && text(r, "/userIdentity/principalId").is_some()
                 && text(r, "/userIdentity/principalId") == text(record, "/userIdentity/principalId")
                 && created(record).is_some_and(|b| (b - time_of(r)).abs() <= 1)
+        };
+        self.records.iter().filter(fits).copied().collect()
+    }
+
+    /// Tokens for the sign-in session that the calls name.
+    fn sign_in_session(&self, record: Record<'r>, mine: &[Record<'r>]) -> Vec<Record<'r>> {
+        let path = "/userIdentity/sessionContext/signInSessionArn";
+        let Some(arn) = mine.iter().filter_map(|r| text(r, path)).min() else { return Vec::new() };
+        let fits = |r: &&Record<'r>| {
+            event_name(r) == "CreateOAuth2Token"
+                && at_sign_in_service(r)
+                && text(r, "/errorCode").is_none()
+                && text(r, "/additionalEventData/signInSessionArn") == Some(arn)
+                && kind(r) == kind(record)
+                && r["userIdentity"]["principalId"] == record["userIdentity"]["principalId"]
+                && (session(r), key(r)) != (session(record), key(record))
+        };
+        self.records.iter().filter(fits).copied().collect()
+    }
+
+    /// Calls of a role's console session under other credentials: the sign-in that began it.
+    fn sign_ins_of_role(&self, record: Record<'r>) -> Vec<Record<'r>> {
+        let fits = |r: &&Record<'r>| {
+            kind(record) == "AssumedRole"
+                && event_name(r) == "ConsoleLogin"
+                && is_sign_in(r)
+                && !failed_sign_in(r)
+                && session(r) == session(record)
+                && created(r) == Some(time_of(r))
+                && key(r) != key(record)
+        };
+        self.records.iter().filter(fits).copied().collect()
+    }
+
+    /// Sessions of the same principal that asked for a sign-in token shortly before.
+    fn taken_to_console(&self, record: Record<'r>) -> Vec<Record<'r>> {
+        let fits = |r: &&Record<'r>| {
+            event_name(r) == "GetSigninToken"
+                && at_sign_in_service(r)
+                && text(r, "/errorCode").is_none()
+                && ["AssumedRole", "FederatedUser"].contains(&kind(r))
+                && created(r).is_some()
+                && kind(r) == kind(record)
+                && r["userIdentity"]["principalId"] == record["userIdentity"]["principalId"]
+                && r["userIdentity"]["accountId"] == record["userIdentity"]["accountId"]
+                && created(record).is_some_and(|b| (0..=900).contains(&(b - time_of(r))))
+                && (session(r), key(r)) != (session(record), key(record))
         };
         self.records.iter().filter(fits).copied().collect()
     }
@@ -689,7 +761,7 @@ impl<'r> Oracle<'r> {
         if let Some(holder) = certificate(grant).filter(|_| kind(grant) == "AWSService") {
             return holder;
         }
-        if event_name(grant) != "SwitchRole" {
+        if !is_hop(grant) {
             return self.who(grant, path);
         }
         let previous = text(grant, "/additionalEventData/SwitchFrom").unwrap_or("");
@@ -708,8 +780,12 @@ impl<'r> Oracle<'r> {
 
     fn keys_allow(&self, record: Record<'r>, mine: &[Record<'r>], grant: &Record<'r>) -> bool {
         let forwarded = mine.iter().all(|r| text(r, "/userIdentity/invokedBy").is_some());
-        let console_session =
-            || self.records.iter().any(|r| session(r) == session(record) && shows_console(r));
+        let console_session = || {
+            self.records.iter().any(|r| {
+                let console = shows_console(r) || at_sign_in_service(r);
+                session(r) == session(record) && console && !failed_sign_in(r)
+            })
+        };
         key(record).is_none()
             || issued_key(grant).is_none()
             || forwarded

@@ -10,6 +10,7 @@ use super::clock::{Seconds, iso};
 use super::desk::Desk;
 use super::dice::Dice;
 use super::identity::Caller;
+use super::people::partition;
 use super::record::Call;
 
 /// One row of the catalogue.
@@ -150,7 +151,10 @@ impl<'a> Words<'a> {
             rest = &rest[end..];
         }
         text.push_str(rest);
-        text
+        match partition(self.account) {
+            "aws" => text,
+            other => text.replace("arn:aws:", &format!("arn:{other}:")),
+        }
     }
 
     fn word(&mut self, word: &str) -> String {

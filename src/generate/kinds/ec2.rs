@@ -8,7 +8,7 @@ use crate::generate::cast::Cast;
 use crate::generate::clock::{HOUR, MINUTE, Seconds};
 use crate::generate::desk::{Desk, REGIONS};
 use crate::generate::identity::Caller;
-use crate::generate::people::Role;
+use crate::generate::people::{Role, partition};
 use crate::generate::stage::{Loss, Stage};
 
 /// Credentials of one refresh: for version 1 and version 2 of the metadata service.
@@ -22,12 +22,16 @@ pub fn refresh(
     region: &'static str,
     loss: Loss,
 ) -> [Caller; 2] {
+    let service = match partition(&role.account) {
+        "aws-cn" => "ec2.amazonaws.com.cn",
+        _ => "ec2.amazonaws.com",
+    };
     ["1.0", "2.0"].map(|version| {
         let ask = ServiceAsk {
             lifetime: 6 * HOUR + 35 * MINUTE,
             shows_user: false,
             loss,
-            ..ServiceAsk::new("ec2.amazonaws.com", role, instance, at, region)
+            ..ServiceAsk::new(service, role, instance, at, region)
         };
         let mut session = assume_by_service(stage, &ask);
         session.behind = session.behind.proven();

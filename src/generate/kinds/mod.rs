@@ -4,10 +4,12 @@
 
 pub mod assume_role;
 pub mod assume_root;
+pub mod aws_login;
 pub mod chain;
 pub mod cognito;
 pub mod collision;
 pub mod console;
+pub mod console_from_api;
 pub mod denied;
 pub mod double_assume;
 pub mod ec2;
@@ -75,6 +77,8 @@ pub const KINDS: &[Kind] = &[
     Kind { name: "pod-identity", weight: 4, play: pod_identity::scene },
     Kind { name: "roles-anywhere", weight: 3, play: roles_anywhere::scene },
     Kind { name: "cognito", weight: 3, play: cognito::scene },
+    Kind { name: "console-from-api", weight: 3, play: console_from_api::scene },
+    Kind { name: "aws-login", weight: 3, play: aws_login::scene },
 ];
 
 #[cfg(test)]

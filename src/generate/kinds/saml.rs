@@ -9,7 +9,7 @@ use crate::generate::clock::{HOUR, Seconds};
 use crate::generate::desk::{Desk, INTERNAL};
 use crate::generate::identity::{Caller, Who};
 use crate::generate::json::Obj;
-use crate::generate::people::Role;
+use crate::generate::people::{Role, partition};
 use crate::generate::record::Call;
 use crate::generate::stage::{Loss, Stage};
 use crate::generate::truth::{Behind, Origin};
@@ -60,7 +60,8 @@ pub fn assume(stage: &mut Stage, ask: &Assertion) -> Caller {
 
 fn issuing_call(stage: &mut Stage, ask: &Assertion, key: &str) -> Call {
     let account = &*ask.role.account;
-    let provider = format!("arn:aws:iam::{account}:saml-provider/CompanyDirectory");
+    let provider =
+        format!("arn:{}:iam::{account}:saml-provider/CompanyDirectory", partition(account));
     let request = Obj::new()
         .text("sAMLAssertionID", &format!("_{}", stage.dice.guid()))
         .text("roleSessionName", ask.subject)

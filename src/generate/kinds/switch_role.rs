@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::assume_role::{Assume, assume};
 use super::console;
 use crate::generate::cast::Cast;
-use crate::generate::clock::Seconds;
+use crate::generate::clock::{HOUR, Seconds};
 use crate::generate::desk::Desk;
 use crate::generate::identity::Caller;
 use crate::generate::json::Obj;
@@ -25,6 +25,19 @@ pub fn switch(
     at: Seconds,
     loss: Loss,
 ) -> Caller {
+    hop(stage, "SwitchRole", (from, name), role, desk, at, loss)
+}
+
+/// The same under another event name: `RenewRole` refreshes a session of the role.
+pub fn hop(
+    stage: &mut Stage,
+    event_name: &'static str,
+    (from, name): (&Caller, &str),
+    role: &Arc<Role>,
+    desk: &Desk,
+    at: Seconds,
+    loss: Loss,
+) -> Caller {
     let console_key = Some(stage.ids.temporary_key());
     let caller = from.with_key(console_key);
     let ask = Assume { console: true, loss, ..Assume::new(&caller, role, name, at, desk) };
@@ -34,19 +47,30 @@ pub fn switch(
     let lost = if cross { loss.takes_owner_half() } else { loss.takes_caller_half() };
     if !lost {
         let arriving = Caller { created: None, ..session.clone() };
-        stage.tell(&arriving, desk, at, event(&from.arn(), role));
+        stage.tell(&arriving, desk, at, event(event_name, &from.arn(), role));
     }
     session
 }
 
-fn event(from: &str, role: &Role) -> Call {
+/// Leaves the role: an end, and nothing is issued. The record shows no creation date, so it cannot be said
+/// which session of that name ended.
+pub fn exit(stage: &mut Stage, session: &Caller, desk: &Desk, at: Seconds) {
+    let mut leaving = Caller { created: None, ..session.with_key(None) };
+    leaving.behind.provable = false;
+    let call = Call::write("signin", "ExitRole")
+        .kind("AwsConsoleSignIn")
+        .response(Obj::new().text("ExitRole", "Success").done());
+    stage.tell(&leaving, desk, at, call);
+}
+
+fn event(name: &'static str, from: &str, role: &Role) -> Call {
     let redirect = format!(
         "https://eu-west-1.console.aws.amazon.com/console/home?account={}&role={}",
         role.account, role.name
     );
-    Call::write("signin", "SwitchRole")
+    Call::write("signin", name)
         .kind("AwsConsoleSignIn")
-        .response(Obj::new().text("SwitchRole", "Success").done())
+        .response(Obj::new().text(name, "Success").done())
         .additional(Obj::new().text("SwitchFrom", from).text("RedirectTo", &redirect).done())
 }
 
@@ -63,4 +87,12 @@ pub fn scene(stage: &mut Stage, cast: &Cast) {
     let loss = stage.draw_loss();
     let switched = switch(stage, &session, &user.name, &role, &desk, at, loss);
     console::browse(stage, &switched, &desk, at, (4, 16));
+    if stage.dice.chance(300) {
+        let at = stage.free_second(&role.session_id(&user.name), at + HOUR);
+        let loss = stage.draw_loss();
+        let of = (&session, user.name.as_str());
+        let renewed = hop(stage, "RenewRole", of, &role, &desk, at, loss);
+        console::browse(stage, &renewed, &desk, at, (1, 6));
+        exit(stage, &renewed, &desk, at + 1300);
+    }
 }

@@ -2,12 +2,15 @@
 
 mod certificates_and_app_users;
 mod clean;
+mod console_and_programs;
 mod console_switch_role;
 mod contradictions;
 mod denied_attempts;
 mod github_oidc;
+mod identity_center_generations;
 mod keys_made_by_a_session;
 mod missing_grant;
+mod other_partitions;
 mod people;
 mod saml_and_identity_center;
 mod service_linked_role;
@@ -73,6 +76,9 @@ const STORIES: &[Story] = &[
     workloads::STORY,
     certificates_and_app_users::STORY,
     contradictions::STORY,
+    console_and_programs::STORY,
+    identity_center_generations::STORY,
+    other_partitions::STORY,
 ];
 
 /// Identifiers of stories come from blocks that no world reaches.

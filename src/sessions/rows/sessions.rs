@@ -38,7 +38,9 @@ impl<'l> Session<'l> {
             let evidence = std::cmp::Reverse((o.link_strength, o.chain_strength));
             // Who made one of a user's long-term keys says nothing of the others.
             let one_key_only = c.facts.created.is_none() && o.link_rule.is_some();
-            (o.unresolved_reason.is_some(), one_key_only, evidence)
+            // The console's keys come of its sign-in, which came from elsewhere.
+            let within = c.is_role() && o.parent.is_some_and(|parent| members.contains(&parent));
+            (o.unresolved_reason.is_some(), one_key_only, within, evidence)
         });
         let speaker = *voters_by_evidence.first()?;
         let disagree = voters.iter().any(|c| !c.origin.names_same(&speaker.origin));
@@ -67,6 +69,19 @@ impl<'l> Session<'l> {
     fn voters(&self) -> impl Iterator<Item = &'l LinkedCredential<'l>> {
         let any_used = self.credentials.iter().any(|c| c.facts.events > 0);
         self.credentials.iter().copied().filter(move |c| !any_used || c.facts.events > 0)
+    }
+
+    /// The session that all credentials which were used come from. Those that come of another credential
+    /// of the same session, as the console's keys of its sign-in, add nothing to that; and a user who
+    /// makes a second key with the first one is nobody's child.
+    fn parent(&self, linked: &'l Linked<'l>, id: &str) -> Option<&'l str> {
+        let any_used = self.credentials.iter().any(|c| c.facts.events > 0);
+        let voters = self.credentials.iter().filter(|c| !any_used || c.facts.events > 0);
+        let session = |i: usize| linked.credentials[i].facts.session_id.as_deref();
+        let mut parents =
+            voters.map(|c| c.origin.parent.and_then(session)).filter(|parent| *parent != Some(id));
+        let first = parents.next()??;
+        parents.all(|parent| parent == Some(first)).then_some(first)
     }
 
     /// One value if all credentials that were used have the same.
@@ -122,10 +137,7 @@ fn session_row(linked: &Linked, id: &str, session: &Session) -> Vec<Cell> {
     let origin = &session.speaker.origin;
     let known = !session.disagree;
     let grant = session.common(|c| c.origin.grant).flatten().map(|i| &linked.grants[i]);
-    let parent = session.common(|c| c.origin.parent).flatten();
-    let parent = parent.and_then(|i| linked.credentials[i].facts.session_id.clone());
-    // A user who makes a second key with the first one is nobody's child.
-    let parent = parent.filter(|parent| parent != id);
+    let parent = session.parent(linked, id);
     let keys: BTreeSet<&str> =
         session.credentials.iter().filter_map(|c| c.facts.access_key_id.as_deref()).collect();
     let expires = session.credentials.iter().filter_map(|c| {
