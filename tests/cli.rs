@@ -176,6 +176,22 @@ fn services_and_strangers() {
         over("keys-made-by-a-session", &["chain nightly", "session AKIAEXAMPLEF54SWVFQQ"])
     );
     insta::assert_snapshot!(
+        "workloads",
+        over("workloads", &["sessions --account 111111111111", "chain OrdersRole"])
+    );
+    insta::assert_snapshot!(
+        "certificates",
+        over(
+            "certificates-and-app-users",
+            &["chain PlantArchive", "session CognitoIdentityCredentials"]
+        )
+    );
+    insta::assert_snapshot!(
+        "programs",
+        over("console-and-programs", &["chain Auditor", "chain quinn"])
+    );
+    insta::assert_snapshot!("partitions", over("other-partitions", &["chain olga", "chain lin"]));
+    insta::assert_snapshot!(
         "three_accounts",
         over("three-accounts", &["chain release-77", "session audit-77"])
     );

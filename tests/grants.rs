@@ -372,3 +372,184 @@ fn a_key_that_was_used_before_it_was_made_has_no_maker() {
     assert_eq!(keyed(&[made("anna"), call("08:05:00")]), 0);
     assert_eq!(keyed(&[made("ben"), call("09:05:00")]), 0);
 }
+
+/// A session of the role `R`, as the sign-in service shows it: without key, and mostly without date.
+fn at_sign_in(name: &str, created: Option<&str>) -> Value {
+    let mut identity = session(name, "", created.unwrap_or("00:00:00"));
+    identity["accessKeyId"] = json!("");
+    if created.is_none() {
+        identity.as_object_mut().unwrap().remove("sessionContext");
+    }
+    identity
+}
+
+fn assumed(id: u32, at: &str, key: &str, name: &str) -> Value {
+    let request = json!({"roleArn": "arn:aws:iam::111111111111:role/R", "roleSessionName": name});
+    record(
+        id,
+        at,
+        "sts",
+        "AssumeRole",
+        user("AKIAEXAMPLE1", None),
+        json!({"requestParameters": request, "responseElements": issued(key, name)}),
+    )
+}
+
+#[test]
+fn a_sign_in_token_is_good_for_a_quarter_of_an_hour() {
+    let success = json!({"responseElements": {"ConsoleLogin": "Success"}});
+    let story = |at: &str| {
+        let token = record(
+            2,
+            "08:05:00",
+            "signin",
+            "GetSigninToken",
+            session("x", "ASIAEXAMPLE1", "08:00:00"),
+            json!({}),
+        );
+        let sign_in =
+            record(3, at, "signin", "ConsoleLogin", at_sign_in("x", None), success.clone());
+        let call = record(4, at, "s3", "GetObject", session("x", "ASIAEXAMPLE9", at), json!({}));
+        let all = load(&[assumed(1, "08:00:00", "ASIAEXAMPLE1", "x"), token, sign_in, call]);
+        let started = format!("2024-05-01T{at}Z");
+        rows(&all, "sessions").into_iter().find(|s| s["started_at"] == started.as_str()).unwrap()
+    };
+    let soon = story("08:15:00");
+    assert_eq!((&soon["link_rule"], &soon["depth"]), (&json!("signin_token"), &json!(1)));
+    assert_eq!(soon["origin"], "arn:aws:iam::111111111111:user/anna");
+    assert!(soon["parent_session_id"].is_string());
+    assert_eq!(soon["chain"].as_array().unwrap().len(), 2, "the role is put on once");
+    let late = story("08:25:00");
+    assert_eq!(
+        (&late["origin"], &late["unresolved_reason"]),
+        (&Value::Null, &json!("grant_missing"))
+    );
+}
+
+/// The console may keep the creation date: then only the keys differ, as they do in the console.
+#[test]
+fn a_session_that_went_to_the_console_may_use_other_keys() {
+    let token = record(
+        2,
+        "08:05:00",
+        "signin",
+        "GetSigninToken",
+        session("x", "ASIAEXAMPLE1", "08:00:00"),
+        json!({}),
+    );
+    let call = record(
+        4,
+        "08:06:00",
+        "s3",
+        "GetObject",
+        session("x", "ASIAEXAMPLE9", "08:00:00"),
+        json!({}),
+    );
+    let grant = assumed(1, "08:00:00", "ASIAEXAMPLE1", "x");
+    let said = the_session(&load(&[grant.clone(), token, call.clone()]));
+    assert_eq!(said["origin"], "arn:aws:iam::111111111111:user/anna");
+    // Without the token the other key is somebody else's.
+    let said = rows(&load(&[grant, call]), "credentials");
+    let other = said.iter().find(|c| c["access_key_id"] == "ASIAEXAMPLE9").unwrap();
+    assert_eq!(other["unresolved_reason"], "grant_issued_another_key");
+}
+
+#[test]
+fn an_agent_is_joined_by_its_sign_in_session_alone() {
+    let arn = |n: u32| format!("arn:aws:signin:eu-west-1:111111111111:session/{n}");
+    let token = record(
+        2,
+        "08:10:00",
+        "signin",
+        "CreateOAuth2Token",
+        at_sign_in("x", Some("08:00:00")),
+        json!({"additionalEventData": {"signInSessionArn": arn(1)}}),
+    );
+    let agent = |n| {
+        let mut identity = session("x", "ASIAEXAMPLE9", "08:10:00");
+        identity["sessionContext"]["signInSessionArn"] = json!(arn(n));
+        record(3, "08:11:00", "s3", "GetObject", identity, json!({}))
+    };
+    let grant = assumed(1, "08:00:00", "ASIAEXAMPLE1", "x");
+    let said = |n| {
+        let all = rows(&load(&[grant.clone(), token.clone(), agent(n)]), "sessions");
+        all.into_iter().find(|s| s["started_at"] == "2024-05-01T08:10:00Z").unwrap()
+    };
+    let joined = said(1);
+    assert_eq!(
+        (&joined["link_rule"], &joined["link_strength"]),
+        (&json!("sign_in_session"), &json!("exact"))
+    );
+    assert_eq!(
+        (&joined["origin"], &joined["depth"]),
+        (&json!("arn:aws:iam::111111111111:user/anna"), &json!(1))
+    );
+    assert_eq!(said(2)["unresolved_reason"], "grant_missing");
+}
+
+/// An event that nobody knows yet, but that names the previous principal.
+#[test]
+fn an_unknown_hop_of_the_console_is_understood_by_its_data() {
+    let hop = |name| {
+        record(
+            1,
+            "08:00:00",
+            "signin",
+            name,
+            at_sign_in("x", None),
+            json!({"additionalEventData": {"SwitchFrom": "arn:aws:iam::111111111111:user/anna"}}),
+        )
+    };
+    let call = record(
+        2,
+        "08:00:09",
+        "s3",
+        "GetObject",
+        session("x", "ASIAEXAMPLE9", "08:00:00"),
+        json!({}),
+    );
+    let said = the_session(&load(&[hop("HopRole"), call.clone()]));
+    assert_eq!((&said["link_rule"], &said["depth"]), (&json!("console_switch"), &json!(1)));
+    assert_eq!(said["origin"], "arn:aws:iam::111111111111:user/anna");
+    let left = rows(&load(&[hop("ExitRole"), call]), "sessions");
+    assert!(left.iter().all(|s| s["origin"].is_null()), "leaving starts nothing: {left:#?}");
+}
+
+/// Identity Center's record may be a second off, never two, and must fit the permission set.
+#[test]
+fn credentials_of_identity_center_are_joined_within_a_second() {
+    let identity = |role: &str, at: &str| {
+        let mut identity = session("sven@example.com", "ASIAEXAMPLE1", at);
+        let name = format!("AWSReservedSSO_{role}_0123456789abcdef");
+        identity["arn"] =
+            json!(format!("arn:aws:sts::111111111111:assumed-role/{name}/sven@example.com"));
+        identity["sessionContext"]["sessionIssuer"]["arn"] =
+            json!(format!("arn:aws:iam::111111111111:role/aws-reserved/sso.amazonaws.com/{name}"));
+        identity
+    };
+    let portal =
+        json!({"type": "Unknown", "userName": "sven@example.com", "accountId": "111111111111"});
+    let fetch = record(
+        1,
+        "08:00:00",
+        "sso",
+        "GetRoleCredentials",
+        portal,
+        json!({"requestParameters": {"account_id": "111111111111", "role_name": "Admin"}}),
+    );
+    for (role, at, linked) in [
+        ("Admin", "08:00:00", 1),
+        ("Admin", "08:00:01", 1),
+        ("Admin", "08:00:02", 0),
+        ("Other", "08:00:00", 0),
+    ] {
+        let call = record(2, "08:00:09", "s3", "GetObject", identity(role, at), json!({}));
+        let loaded = load(&[fetch.clone(), call]);
+        assert_eq!(rows(&loaded, "links").len(), linked, "{role} {at}");
+        // The name of the session is Identity Center's own, whatever else is missing.
+        let mut roles = rows(&loaded, "sessions");
+        roles.retain(|s| s["identity_type"] == "AssumedRole");
+        assert_eq!(roles[0]["origin"], "sven@example.com");
+        assert_eq!(roles[0]["chain_strength"], "inferred");
+    }
+}

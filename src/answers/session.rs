@@ -50,6 +50,7 @@ pub struct Evidence {
     pub caller_arn: Option<String>,
     pub caller_principal_id: Option<String>,
     pub caller_account_id: Option<String>,
+    pub obtained_by: Option<String>,
     pub source_ip_address: Option<String>,
     pub user_agent: Option<String>,
     pub recipient_account_id: Option<String>,
@@ -124,7 +125,8 @@ pub(super) async fn evidence(sql: &Sql, ids: &[&str]) -> Result<Vec<Evidence>> {
     let (clause, params) = filter.finish();
     let statement = format!(
         "SELECT l.*, g.kind, g.event_time, g.caller_type, g.caller_arn, g.caller_principal_id,
-                g.caller_account_id, g.source_ip_address, g.user_agent, g.recipient_account_id,
+                g.caller_account_id, g.obtained_by, g.source_ip_address, g.user_agent,
+                g.recipient_account_id,
                 g.aws_region, g.addendum_event_id, g.duration_asked_seconds, g.duration_seconds,
                 g.external_id, g.mfa_serial, g.source_identity, g.session_policy, g.tags,
                 g.incoming_transitive_tags
@@ -162,6 +164,7 @@ fn read_evidence(rows: &Rows, row: usize) -> Evidence {
         caller_arn: text("caller_arn"),
         caller_principal_id: text("caller_principal_id"),
         caller_account_id: text("caller_account_id"),
+        obtained_by: text("obtained_by"),
         source_ip_address: text("source_ip_address"),
         user_agent: text("user_agent"),
         recipient_account_id: text("recipient_account_id"),

@@ -101,7 +101,12 @@ fn grant(lines: &mut Vec<String>, all: &[&Evidence], session: &Session) {
         kind => kind.unwrap_or("somebody"),
     };
     let call = first.kind.as_deref().unwrap_or("?");
-    lines.push(format!("{call} at {when} by {}", caller.unwrap_or(kind)));
+    let by = match (caller, first.obtained_by.as_deref()) {
+        (Some(caller), Some(principal)) => format!("{caller} for {principal}"),
+        (None, Some(principal)) => principal.to_owned(),
+        (caller, None) => caller.unwrap_or(kind).to_owned(),
+    };
+    lines.push(format!("{call} at {when} by {by}"));
     let mut rules: BTreeMap<(&str, &str, u64), Vec<&str>> = BTreeMap::new();
     for one in all {
         let key = one.child_access_key_id.as_deref().unwrap_or("calls without key");

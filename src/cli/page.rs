@@ -128,6 +128,7 @@ impl Page {
         let account = first.caller_account_id.as_deref().map(|a| format!(", account {a}"));
         let account = account.unwrap_or_default();
         self.line("caller", &format!("{} ({kind}{account})", caller.unwrap_or("unnamed")));
+        self.maybe("obtained by", first.obtained_by.as_deref());
         let key = first.parent_access_key_id.as_deref().map(|key| format!(", key {key}"));
         if let Some(parent) = &first.parent_session_id {
             self.line("from session", &format!("{parent}{}", key.unwrap_or_default()));
@@ -259,6 +260,11 @@ impl Page {
 /// Why there is no issuing event to show.
 pub(super) fn no_evidence(session: &Session) -> String {
     match (session.link_rule.as_deref(), session.unresolved_reason.as_deref()) {
+        (Some("forwarded"), _) => {
+            "inferred: forwarded calls; services make such keys themselves, and \
+                                   no record shows it"
+                .to_owned()
+        }
         (Some(rule), _) => format!(
             "{}: {}; the issuing event is not in these logs",
             session.link_strength.as_deref().unwrap_or("inferred"),

@@ -10,5 +10,5 @@ pub(super) const KIND: Kind = Kind { name: "AssumeRole", sources: &["sts.amazona
 
 fn fill(reading: &Reading, grant: &mut Grant) {
     reading.fill_role(grant);
-    grant.principal = roles_anywhere::behind_service(reading, grant);
+    grant.principal = roles_anywhere::behind_service(reading, grant).map(Box::new);
 }

@@ -34,12 +34,12 @@ fn credentials(reading: &Reading, grant: &mut Grant) {
     child.role_arn = role;
     let account = child.account_id.take().or_else(|| grant.recipient_account_id.clone());
     grant.child.account_id = account;
-    grant.principal = identity(reading, grant);
+    grant.principal = identity(reading, grant).map(Box::new);
 }
 
 fn token(reading: &Reading, grant: &mut Grant) {
     grant.join = Join::Nothing;
-    grant.principal = identity(reading, grant);
+    grant.principal = identity(reading, grant).map(Box::new);
 }
 
 /// The identity of the pool, unless the caller is somebody of an account: a developer's backend.
@@ -82,7 +82,7 @@ mod tests {
         let grant = read("cognito-identity", name, &caller, request.clone(), response).unwrap();
         assert_eq!(grant.issued_access_key_id.as_deref(), Some("ASIAEXAMPLE"));
         assert_eq!(grant.child.account_id.as_deref(), Some("111111111111"));
-        let holder = grant.principal.unwrap();
+        let holder = *grant.principal.unwrap();
         assert_eq!(holder.user_name.as_deref(), Some(id));
         let provider = "cognito-identity.amazonaws.com, login accounts.google.com";
         assert_eq!(holder.identity_provider.as_deref(), Some(provider));

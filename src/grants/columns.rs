@@ -38,6 +38,7 @@ const COLUMNS: &[Column] = &[
     col("caller_account_id", Text, "account of the caller"),
     col("caller_access_key_id", Text, "access key the caller used"),
     col("caller_session_id", Text, "session of the caller; joins sessions"),
+    col("obtained_by", Text, "who obtained the credentials, where that is not the caller of the record: a certificate's subject, an identity of a pool, a service that was asked to act"),
     col("role_arn", Text, "role that was asked for; for a denied call read from its message"),
     col("role_name", Text, "name of that role, without path"),
     col("role_account_id", Text, "account of that role, or the account the credentials are for"),

@@ -30,6 +30,9 @@ pub(super) const OAUTH_TOKEN: Kind =
 fn nothing(reading: &Reading, grant: &mut Grant) {
     grant.join = Join::Nothing;
     grant.denied = !sign_in_succeeded(reading.event);
+    if grant.denied && grant.denial_cause.is_none() {
+        grant.denial_cause = Some("sign_in_failed".to_owned());
+    }
 }
 
 fn signin_token(reading: &Reading, grant: &mut Grant) {

@@ -28,12 +28,12 @@ const fn lineage(name: &'static str) -> Kind {
 fn federate(reading: &Reading, grant: &mut Grant) {
     get_role_credentials::fill(reading, grant);
     grant.console_made = true;
-    grant.principal = old_user(grant);
+    grant.principal = old_user(grant).map(Box::new);
 }
 
 fn sign_in(_: &Reading, grant: &mut Grant) {
     grant.join = Join::Nothing;
-    grant.principal = old_user(grant);
+    grant.principal = old_user(grant).map(Box::new);
 }
 
 /// The older records name the user; that it is one of Identity Center follows from the call.

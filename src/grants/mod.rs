@@ -163,7 +163,7 @@ pub struct Grant {
     pub caller: Caller,
     /// Who obtained the credentials, where that is not the caller of the record: the holder of a
     /// certificate, an identity of a pool, a service that was asked to act.
-    pub principal: Option<Caller>,
+    pub principal: Option<Box<Caller>>,
     pub child: Child,
     /// Made by the console on somebody's behalf: later calls use other keys than the issued one.
     pub console_made: bool,
@@ -205,7 +205,7 @@ impl Grant {
 
     /// Who obtained the credentials.
     pub fn obtained_by(&self) -> &Caller {
-        self.principal.as_ref().unwrap_or(&self.caller)
+        self.principal.as_deref().unwrap_or(&self.caller)
     }
 
     /// Whether the record's own identity names nobody, and its request or response does.

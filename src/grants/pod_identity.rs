@@ -23,12 +23,12 @@ fn fill(reading: &Reading, grant: &mut Grant) {
         grant.recipient_account_id.clone().or_else(|| grant.caller.account_id.clone());
     // The beginning of the session's name, as far as it is known.
     child.session_name = find(&reading.request, "clusterName").map(|name| format!("eks-{name}-"));
-    grant.principal = Some(Caller {
+    grant.principal = Some(Box::new(Caller {
         identity_type: Some("AWSService".to_owned()),
         invoked_by: Some(SERVICE.to_owned()),
         credential_id: actor::credential_of_service(SERVICE),
         ..Caller::default()
-    });
+    }));
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ const HOUSEKEEPING: &str = "AWSServiceRoleForRolesAnywhere";
 
 fn fill(reading: &Reading, grant: &mut Grant) {
     reading.with_issue().fill_role(grant);
-    grant.principal = certificate(reading, grant);
+    grant.principal = certificate(reading, grant).map(Box::new);
 }
 
 /// The certificate's holder, when the service itself assumes the role.
@@ -151,7 +151,7 @@ mod tests {
             assert_eq!(grant.issued_access_key_id.as_deref(), Some("ASIAEXAMPLE"));
             assert_eq!(grant.child.principal_id.as_deref(), Some("AROAEXAMPLE:00ab34ef9912cd"));
             assert!(grant.expires_at.is_some());
-            let holder = grant.principal.unwrap();
+            let holder = *grant.principal.unwrap();
             assert_eq!(holder.identity_type.as_deref(), Some("RolesAnywhere"));
             assert_eq!(holder.user_name.as_deref(), Some("CN=press-7"));
             let detail = holder.identity_provider.unwrap();

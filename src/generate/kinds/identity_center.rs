@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::assume_role::{Assume, assume};
+use super::console;
 use crate::generate::cast::{Cast, Person};
 use crate::generate::clock::Seconds;
 use crate::generate::desk::{Desk, HOME};
@@ -54,6 +55,31 @@ pub fn portal_call(name: &'static str, role: &Role) -> Call {
     call
 }
 
+/// A call that opens the console, as one of the versions of the portal records it.
+fn federate(stage: &mut Stage, role: &Role) -> Call {
+    let full = portal_call("Federate", role);
+    let set = full.details.clone().unwrap_or_default();
+    let camel = set.replace("role_name", "roleName").replace("account_id", "accountId");
+    match stage.dice.below(3) {
+        0 => full,
+        1 => Call { details: None, ..full }.request(camel),
+        _ => Call { source: "signin", details: Some(camel), ..full },
+    }
+}
+
+/// The person opens the console at the portal.
+fn open_console(stage: &mut Stage, cast: &Cast, person: &Person, role: &Arc<Role>) {
+    let desk = Desk::browser(&mut stage.dice).in_region(HOME);
+    let portal = at_portal(stage, person, &cast.management().id);
+    let at = stage.now;
+    stage.tell(&portal, &desk, at - 5, portal_call("Authenticate", role));
+    let call = federate(stage, role);
+    if !stage.draw_loss().takes_caller_half() {
+        stage.tell(&portal, &desk, at, call);
+    }
+    console::browse(stage, &session(role, person, at), &desk, at, (2, 9));
+}
+
 /// A session of a person under a role that Identity Center made; its name is the proof.
 pub fn session(role: &Arc<Role>, person: &Person, at: Seconds) -> Caller {
     Caller::role(role, &person.name, origin(person).deeper(), at)
@@ -99,8 +125,15 @@ pub fn scene(stage: &mut Stage, cast: &Cast) {
     let instance = &cast.management().id;
     let member = cast.member(&mut stage.dice);
     let role = stage.dice.pick(&cast.members[member].reserved).clone();
+    if stage.dice.chance(250) {
+        return open_console(stage, cast, person, &role);
+    }
     let desk = Desk::program(&mut stage.dice);
     let (at, home) = (stage.now, desk.in_region(HOME));
+    if stage.dice.chance(200) {
+        let portal = at_portal(stage, person, instance);
+        stage.tell(&portal, &home, at - 9, Call::write("sso", "CreateToken"));
+    }
     let lost = stage.draw_loss().takes_caller_half();
     let session = if lost {
         session(&role, person, at).with_key(Some(stage.ids.temporary_key()))

@@ -104,6 +104,22 @@ pub fn assumed_by_service(stage: &mut Stage, ask: &Certificate) -> Caller {
     Caller { behind, ..session }
 }
 
+/// Both shapes of one issue: the service's own record, and what STS shows of it.
+fn shown_twice(stage: &mut Stage, ask: &Certificate) -> Caller {
+    let session = assumed_by_service(stage, ask);
+    let account = &*ask.role.account;
+    let block = Obj::new().text("type", "Unknown").text("accountId", account).done();
+    let caller = Caller::new(Who::Verbatim { account: account.into(), block }, ask.behind());
+    let key = session.key.clone().unwrap_or_default();
+    let response = ask.response(&credentials(stage, &key, ask.at + HOUR));
+    let call =
+        Call::write("rolesanywhere", "CreateSession").request(ask.request()).response(response);
+    stage.tell(&caller, ask.desk, ask.at, call);
+    let kept = !stage.folder_lost(account, ask.desk.region);
+    let behind = if kept { session.behind.clone().proven() } else { session.behind.clone() };
+    Caller { behind, ..session }
+}
+
 /// A machine renews its session once or twice, in one of the two shapes.
 pub fn scene(stage: &mut Stage, cast: &Cast) {
     let member = cast.member(&mut stage.dice);
@@ -111,12 +127,15 @@ pub fn scene(stage: &mut Stage, cast: &Cast) {
     let desk = Desk::program(&mut stage.dice);
     let name = format!("press-{}.plant.example.com", stage.dice.below(40));
     let serial = stage.dice.hex(38);
-    let by_service = stage.dice.chance(300);
+    let shape = stage.dice.below(4);
     for n in 0..stage.dice.between(1, 2) {
         let (at, loss) = (stage.now + n * HOUR, stage.draw_loss());
         let ask = Certificate { name: &name, serial: &serial, role: &role, at, desk: &desk, loss };
-        let session =
-            if by_service { assumed_by_service(stage, &ask) } else { create_session(stage, &ask) };
+        let session = match shape {
+            0 => assumed_by_service(stage, &ask),
+            1 => shown_twice(stage, &ask),
+            _ => create_session(stage, &ask),
+        };
         stage.work(&session, &desk, at, 1800, (2, 10));
     }
 }

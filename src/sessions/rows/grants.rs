@@ -18,6 +18,8 @@ pub(super) fn rows(linked: &Linked) -> Result<RecordBatch> {
 fn grant_row(linked: &LinkedGrant) -> Vec<Cell> {
     let grant = &linked.grant;
     let (caller, child) = (&grant.caller, &grant.child);
+    let holder = grant.principal.as_deref();
+    let obtained_by = holder.and_then(|h| h.user_name.clone().or_else(|| h.invoked_by.clone()));
     let keys = &grant.transitive_tag_keys;
     vec![
         grant.event_id.as_str().into(),
@@ -37,6 +39,7 @@ fn grant_row(linked: &LinkedGrant) -> Vec<Cell> {
         text(&caller.account_id),
         text(&caller.access_key_id),
         text(&caller.session_id),
+        obtained_by.into(),
         text(&child.role_arn),
         text(&child.role_name),
         text(&child.account_id),

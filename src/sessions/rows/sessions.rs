@@ -40,7 +40,8 @@ impl<'l> Session<'l> {
             let one_key_only = c.facts.created.is_none() && o.link_rule.is_some();
             // The console's keys come of its sign-in, which came from elsewhere.
             let within = c.is_role() && o.parent.is_some_and(|parent| members.contains(&parent));
-            (o.unresolved_reason.is_some(), one_key_only, within, evidence)
+            let unlinked = c.facts.created.is_some() && o.link_rule.is_none();
+            (o.unresolved_reason.is_some(), one_key_only, within, unlinked, evidence)
         });
         let speaker = *voters_by_evidence.first()?;
         let disagree = voters.iter().any(|c| !c.origin.names_same(&speaker.origin));
