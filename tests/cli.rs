@@ -181,10 +181,7 @@ fn services_and_strangers() {
     );
     insta::assert_snapshot!(
         "certificates",
-        over(
-            "certificates-and-app-users",
-            &["chain PlantArchive", "session CognitoIdentityCredentials"]
-        )
+        over("certificates-and-app-users", &["chain PlantArchive"])
     );
     insta::assert_snapshot!(
         "programs",

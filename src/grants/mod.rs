@@ -106,6 +106,13 @@ pub enum Join {
     Nothing,
 }
 
+impl Join {
+    /// Whether the same principal goes on in another session, and no hat is put on.
+    pub fn goes_on_as_itself(self) -> bool {
+        matches!(self, Join::SignIn | Join::SigninToken | Join::SignInSession)
+    }
+}
+
 /// Who made the issuing call.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs)] // the fields of userIdentity

@@ -104,10 +104,10 @@ fn holder(value: &Value, depth: usize) -> Option<&Value> {
     if depth > super::reading::DEEPEST {
         return None;
     }
+    // The key itself may be left out.
+    let issued = |name: &str| value.get(name).is_some_and(Value::is_object);
     match value {
-        Value::Object(members) if value["credentials"]["accessKeyId"].is_string() => {
-            Some(value).filter(|_| !members.is_empty())
-        }
+        Value::Object(_) if issued("credentials") || issued("assumedRoleUser") => Some(value),
         Value::Object(members) => members.values().find_map(|inner| holder(inner, depth + 1)),
         Value::Array(items) => items.iter().find_map(|inner| holder(inner, depth + 1)),
         _ => None,

@@ -155,8 +155,11 @@ impl<'f> Index<'f> {
         let mut refused = Vec::new();
         let mut own_rung = usize::MAX;
         for i in self.near(facts) {
-            let own = self.grants[i].grant.obtained_by().credential_id == id;
+            let grant = self.grants[i].grant;
+            let own = grant.obtained_by().credential_id == id;
             match self.judge(i, facts) {
+                // What begins with its own sign-in does not take itself.
+                _ if own && grant.join.goes_on_as_itself() => {}
                 Verdict::Rung(rung, _) if own => own_rung = own_rung.min(rung),
                 _ if own => {}
                 Verdict::Rung(rung, candidate) => rungs[rung].push(candidate),

@@ -16,7 +16,6 @@ use super::forwarded::LongTerm;
 use super::names::Names;
 use super::twins::WholeGrant;
 use super::workload;
-use crate::grants::Join;
 use crate::model::arn;
 use crate::model::strength::Strength;
 
@@ -370,7 +369,7 @@ impl Solver<'_> {
     fn one_hop_from(&self, parent: &Origin, parents: &[Option<&Origin>], i: usize) -> Origin {
         let Node { facts, candidates, .. } = &self.nodes[i];
         let mut found = candidates.found.iter();
-        let goes_on = found.all(|c| goes_on_as_itself(self.grants[c.grant].grant.join));
+        let goes_on = found.all(|c| self.grants[c.grant].grant.join.goes_on_as_itself());
         let mut origin = if goes_on {
             parent.clone()
         } else if facts.identity_type.as_deref() == Some("FederatedUser") {
@@ -465,11 +464,6 @@ impl Solver<'_> {
         origin.detail = id.map(|id| format!("user id {id}"));
         origin
     }
-}
-
-/// Grants after which the same principal goes on in another session: no hat is put on.
-fn goes_on_as_itself(join: Join) -> bool {
-    matches!(join, Join::SignIn | Join::SigninToken | Join::SignInSession)
 }
 
 /// The one origin that all candidates' callers share.
