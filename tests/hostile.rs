@@ -366,3 +366,29 @@ fn rivals_without_number_are_counted_and_name_nobody() {
     let sql = "SELECT used, count(*) FROM grants GROUP BY 1 ORDER BY 1";
     assert_eq!(ask(loaded(), sql), ["true | 1", "NULL | 1199"]);
 }
+
+/// A grant that shows neither role nor principal, and a call that shows no date: one key for all joins
+/// them to nothing, a key of its own does.
+#[test]
+fn a_repeated_key_alone_proves_nothing() {
+    for (key, expected) in [
+        ("ASIAOTHER", "PutObject | eu-west-1:1 | 1 | NULL"),
+        ("ASIAPOOL", "PutObject | NULL | NULL | grant_missing"),
+    ] {
+        let mut scene = Scene::default();
+        let pool = json!({
+            "requestParameters": { "identityId": "eu-west-1:1" },
+            "responseElements": {
+                "identityId": "eu-west-1:1", "credentials": { "accessKeyId": "ASIAPOOL" }
+            },
+            "recipientAccountId": HOME
+        });
+        let nobody = Caller(json!({ "type": "Unknown" }));
+        scene.record("08:00:00", &nobody, "cognito-identity:GetCredentialsForIdentity", pool);
+        scene.assume("09:00:00", &anna(), &Role::new(HOME, "B"), "x", key);
+        let session = Role::new(HOME, "A").session("x", "09:00:00", "ASIAPOOL");
+        let undated = session.with("/sessionContext/attributes/creationDate", Value::Null);
+        scene.call("09:01:00", &undated, "s3:PutObject");
+        assert_eq!(scene.ask(WHO), [expected], "{key}");
+    }
+}

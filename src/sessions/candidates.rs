@@ -200,7 +200,12 @@ impl<'f> Index<'f> {
     fn near(&self, facts: &CredentialFacts) -> Vec<usize> {
         let Some(second) = second_of(facts) else {
             let key = facts.access_key_id.as_deref().unwrap_or("");
-            return self.by_key.get(key).cloned().unwrap_or_default();
+            let mut near = self.by_key.get(key).cloned().unwrap_or_default();
+            near.retain(|i| {
+                let account = &self.grants[*i].grant.child.account_id;
+                account.is_none() || *account == facts.account_id
+            });
+            return near;
         };
         let account = facts.account_id.as_deref().unwrap_or("");
         let arn = facts.sign_in_session_arn.as_deref();
@@ -229,7 +234,7 @@ impl<'f> Index<'f> {
         let at = |rung, rule, strength| Verdict::Rung(rung, Candidate { grant: i, rule, strength });
         match grant.join {
             Join::Issued if !same_kind(grant, facts) => Verdict::No,
-            Join::Issued if same_key(grant, facts) && same_role(grant, facts) => {
+            Join::Issued if self.key_fits(grant, facts) => {
                 at(usize::from(off > 0), "access_key", Strength::Exact)
             }
             Join::Issued if second_of(facts).is_none() || !same_principal(grant, facts) => {
@@ -284,6 +289,17 @@ impl<'f> Index<'f> {
             | Join::Password
             | Join::Nothing => Verdict::No,
         }
+    }
+
+    /// Whether the issued key is the used one. Keys repeat where logs were rewritten: one that several
+    /// calls issued counts only together with the role.
+    fn key_fits(&self, grant: &Grant, facts: &CredentialFacts) -> bool {
+        let only_issue = || {
+            let key = grant.issued_access_key_id.as_deref().unwrap_or("");
+            let all = self.by_key.get(key).into_iter().flatten();
+            all.filter(|i| self.grants[**i].grant.join == Join::Issued).count() == 1
+        };
+        same_key(grant, facts) && role_agrees(grant, facts).unwrap_or_else(only_issue)
     }
 
     /// Whether keys say anything about a grant whose principal and second fit.
@@ -395,19 +411,20 @@ fn same_principal(grant: &Grant, facts: &CredentialFacts) -> bool {
     }
 }
 
-/// Whether the role agrees as far as both sides show it. Where the response shows no principal, the
-/// session names may differ: Lambda's do.
-fn same_role(grant: &Grant, facts: &CredentialFacts) -> bool {
+/// Whether the role agrees, as far as both sides show it; `None` where they show nothing to compare.
+/// Where the response shows no principal, the session names may differ: Lambda's do.
+fn role_agrees(grant: &Grant, facts: &CredentialFacts) -> Option<bool> {
     if let (Some(issued), Some(calling)) = (&grant.child.principal_id, &facts.principal_id) {
-        return issued == calling;
+        return Some(issued == calling);
     }
     if let (Some(asked), Some(issuer)) = (&grant.child.role_arn, &facts.issuer_arn) {
-        return asked == issuer;
+        return Some(asked == issuer);
     }
-    match (grant.child.role_name.as_deref(), facts.role_name()) {
-        (Some(asked), Some(issuer)) => asked == issuer,
-        _ => true,
-    }
+    Some(grant.child.role_name.as_deref()? == facts.role_name()?)
+}
+
+fn same_role(grant: &Grant, facts: &CredentialFacts) -> bool {
+    role_agrees(grant, facts) != Some(false)
 }
 
 /// The session that EKS makes for a pod: in the cluster's account, named after the cluster.

@@ -627,9 +627,7 @@ impl<'r> Oracle<'r> {
         let pick = |rung: &dyn Fn(&Record<'r>) -> bool| -> Vec<Record<'r>> {
             all.iter().filter(|g| fits(g) && rung(g)).copied().collect()
         };
-        let by_key = |g: &Record<'r>| {
-            key(record).is_some() && issued_key(g) == key(record) && self.role_fits(record, g)
-        };
+        let by_key = |g: &Record<'r>| self.key_fits(record, g);
         let silent = |g: &Record<'r>| {
             born.is_some()
                 && !by_key(g)
@@ -687,7 +685,7 @@ impl<'r> Oracle<'r> {
                     .filter(|g| created(r).is_some_and(|b| (b - time_of(g)).abs() <= 1))
                     .filter(|g| (session(g), key(g)) != (session(r), key(r)))
                     .collect();
-                let announced = |g: &&&Record<'r>| issued_key(g) == key(r) && self.role_fits(r, g);
+                let announced = |g: &&&Record<'r>| self.key_fits(r, g);
                 let other =
                     |g: &&&Record<'r>| self.principal_fits(r, g) && !self.keys_allow(r, &mine, g);
                 key(r).is_some()
@@ -820,16 +818,27 @@ impl<'r> Oracle<'r> {
             || console_session()
     }
 
-    fn role_fits(&self, record: Record<'r>, grant: &Record<'r>) -> bool {
+    /// `None` where nothing can be compared.
+    fn role_agrees(&self, record: Record<'r>, grant: &Record<'r>) -> Option<bool> {
         let calling = text(record, "/userIdentity/principalId");
         if let (Some(issued), Some(calling)) = (target_principal(grant), calling) {
-            return issued == calling;
+            return Some(issued == calling);
         }
-        match (text(grant, "/requestParameters/roleArn"), self.issuer(record)) {
-            (Some(asked), Some(issuer)) => asked == issuer,
-            (Some(asked), None) => role_name(asked) == self.role(record),
-            _ => true,
+        let asked = text(grant, "/requestParameters/roleArn")?;
+        match self.issuer(record) {
+            Some(issuer) => Some(asked == issuer),
+            None => Some(role_name(asked)? == self.role(record)?),
         }
+    }
+
+    fn role_fits(&self, record: Record<'r>, grant: &Record<'r>) -> bool {
+        self.role_agrees(record, grant) != Some(false)
+    }
+
+    fn key_fits(&self, record: Record<'r>, grant: &Record<'r>) -> bool {
+        let same = |g: &&Record<'r>| key(record).is_some() && issued_key(g) == key(record);
+        let once = || self.grants.iter().filter(same).count() == 1;
+        same(&grant) && self.role_agrees(record, grant).unwrap_or_else(once)
     }
 
     fn principal_fits(&self, record: Record<'r>, grant: &Record<'r>) -> bool {
