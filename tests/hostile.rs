@@ -392,3 +392,25 @@ fn a_repeated_key_alone_proves_nothing() {
         assert_eq!(scene.ask(WHO), [expected], "{key}");
     }
 }
+
+/// A record that puts another one right is an event like it, and has the same caller.
+#[test]
+fn a_correction_is_an_event_of_the_same_caller() {
+    let mut scene = Scene::default();
+    let nobody = Caller(json!({ "type": "Unknown" }));
+    let first = json!({
+        "requestParameters": { "identityId": "eu-west-1:1" }, "recipientAccountId": HOME
+    });
+    let mut later = first.clone();
+    later["responseElements"] = json!({
+        "identityId": "eu-west-1:1", "credentials": { "accessKeyId": "ASIAPOOL" }
+    });
+    let call = "cognito-identity:GetCredentialsForIdentity";
+    let original = scene.record("08:00:00", &nobody, call, first);
+    later["addendum"] = json!({
+        "reason": "UPDATED_DATA", "updatedFields": "responseElements", "originalEventID": original
+    });
+    scene.record("08:00:00", &nobody, call, later);
+    let sql = "SELECT origin FROM activity ORDER BY event_id";
+    assert_eq!(scene.ask(sql), ["eu-west-1:1", "eu-west-1:1"]);
+}

@@ -128,7 +128,7 @@ pub fn link(facts: &Facts) -> Linked<'_> {
         })
         .collect::<Vec<_>>();
     let sessions = group_sessions(&credentials);
-    let attributions = attributions(&copies, &grants);
+    let attributions = attributions(&copies, &grants, facts);
     let grants = linked_grants(&calls, &grants, &credentials, &sessions);
     Linked { sessions, grants, attributions, credentials }
 }
@@ -337,7 +337,7 @@ fn linked_grants<'f>(
 }
 
 /// Events whose caller another record names, or their own request and response.
-fn attributions(copies: &CallerCopies, grants: &[WholeGrant]) -> Vec<Attribution> {
+fn attributions(copies: &CallerCopies, grants: &[WholeGrant], facts: &Facts) -> Vec<Attribution> {
     let by_copy = copies.iter().map(|(owner, caller)| Attribution {
         event_id: (*owner).to_owned(),
         credential_id: caller.credential_id.clone(),
@@ -346,15 +346,19 @@ fn attributions(copies: &CallerCopies, grants: &[WholeGrant]) -> Vec<Attribution
         strength: Strength::Exact,
     });
     let both = grants.iter().flat_map(|whole| [Some(whole.grant), whole.twin]).flatten();
-    let by_content = both.filter(|grant| grant.names_caller_elsewhere()).map(|grant| Attribution {
-        event_id: grant.event_id.clone(),
-        credential_id: grant.obtained_by().credential_id.clone(),
-        proof_event_id: grant.event_id.clone(),
-        rule: "named_in_response",
-        strength: Strength::Inferred,
-    });
+    // A record that put another one right is an event too.
+    let later = facts.grants.values().map(AsRef::as_ref).filter(|grant| grant.corrects.is_some());
+    let by_content =
+        both.chain(later).filter(|grant| grant.names_caller_elsewhere()).map(|grant| Attribution {
+            event_id: grant.event_id.clone(),
+            credential_id: grant.obtained_by().credential_id.clone(),
+            proof_event_id: grant.event_id.clone(),
+            rule: "named_in_response",
+            strength: Strength::Inferred,
+        });
     let mut all: Vec<Attribution> = by_copy.chain(by_content).collect();
     all.sort();
+    all.dedup();
     // Two contents under one event id: nobody knows which of them counts.
     let ids = all.chunk_by(|a, b| a.event_id == b.event_id);
     let unsure: BTreeSet<String> =
