@@ -69,7 +69,10 @@ pub enum Error {
     /// Parquet refused.
     #[error("parquet: {0}")]
     Parquet(#[from] parquet::errors::ParquetError),
-    /// JSON of our own making (snapshot file, linking state) is broken.
+    /// What is kept between ingests could not be encoded: a defect of ours.
+    #[error("linking state: {0}")]
+    Encoding(String),
+    /// JSON of our own making (the snapshot file) is broken.
     #[error("json: {0}")]
     Json(#[from] serde_json::Error),
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use arrow::array::{Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use hashbrown::HashMap;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::events::EVENTS;
 use crate::intake::FileBook;
 use crate::intake::books::FileReject;
@@ -18,6 +18,7 @@ use crate::sources::open::sha256_of;
 use crate::store::Transaction;
 use crate::store::columns::{COVERAGE, FILES, REJECTS};
 use crate::table::build::{Cell, RowsBuilder};
+use crate::table::typed;
 
 /// The files that are in.
 pub struct KnownFiles {
@@ -185,13 +186,4 @@ pub fn coverage_batch(counts: &BTreeMap<Hour, Count>) -> Result<RecordBatch> {
         ]);
     }
     rows.finish()
-}
-
-/// A column of a table that we wrote ourselves.
-pub(crate) fn typed<'b, T: 'static>(batch: &'b RecordBatch, name: &str) -> Result<&'b T> {
-    let column = batch.column_by_name(name).and_then(|c| c.as_any().downcast_ref::<T>());
-    column.ok_or_else(|| {
-        let message = format!("column {name} is missing or of another type");
-        Error::Arrow(arrow::error::ArrowError::SchemaError(message))
-    })
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use arrow::array::RecordBatch;
@@ -10,9 +11,11 @@ use arrow::array::RecordBatch;
 use crate::error::{Error, Result};
 use crate::events::EVENTS;
 use crate::intake::seen::Seen;
-use crate::intake::{self, Books, FileBook, Intake, Options, Progress, Sink};
+use crate::intake::{self, Books, DayEvents, FileBook, Intake, Options, Progress, Sink};
 use crate::model::time;
-use crate::sessions::{Facts, link, rows};
+use crate::sessions::link::Linked;
+use crate::sessions::rows::{self, TableRows};
+use crate::sessions::{Facts, link};
 use crate::sources::{Found, LogFile, discover};
 use crate::store::columns::{COVERAGE, FILES, LINKING_STATE, REJECTS};
 use crate::store::{DataFile, Snapshot, Transaction};
@@ -66,7 +69,7 @@ pub async fn ingest(
     let known = ledger::KnownFiles::read(&tx)?;
     let (files, already_in) = known.new_among(found.files.clone());
     let seen = if files.is_empty() { Seen::default() } else { ledger::seen_events(&tx)? };
-    let sink = StoreSink { tx: &tx, files: Mutex::default() };
+    let sink = StoreSink { tx: &tx, files: Mutex::default(), writing: Mutex::default() };
     let mut intake = intake::run(&files, seen, options, &sink, progress)?;
     let event_files = sink.files.into_inner().unwrap_or_else(PoisonError::into_inner);
     add_unreadable(&found, &mut intake);
@@ -123,7 +126,7 @@ pub fn load(
     ]);
     let linked = link(&intake.facts);
     for (def, build) in rows::TABLES {
-        tables.insert(def.name, vec![build(&linked)?]);
+        tables.insert(def.name, build(&linked).batches.collect::<Result<_>>()?);
     }
     Ok(Loaded { tables, books, problems: intake.rejects })
 }
@@ -179,23 +182,42 @@ type Written = Vec<(&'static TableDef, Vec<DataFile>)>;
 
 /// Links, and writes what linking makes; the facts are kept for the next ingest meanwhile.
 fn link_and_write(tx: &Transaction, facts: &Facts) -> Result<Written> {
+    let write_state = || -> Result<Vec<DataFile>> {
+        let mut files = Vec::new();
+        linking_state::each_batch(facts, |batch| {
+            files.extend(write(tx, &LINKING_STATE, batch)?);
+            Ok(())
+        })?;
+        Ok(files)
+    };
     std::thread::scope(|scope| {
-        let state = scope.spawn(|| -> Result<Vec<DataFile>> {
-            let mut files = Vec::new();
-            linking_state::each_batch(facts, |batch| {
-                files.extend(write(tx, &LINKING_STATE, batch)?);
-                Ok(())
-            })?;
-            Ok(files)
-        });
+        let state = scope.spawn(write_state);
         let linked = link(facts);
-        let written = rows::TABLES.iter().map(|(def, build)| {
-            let files = write(tx, def, build(&linked)?)?;
-            Ok((*def, files))
-        });
-        let mut written = written.collect::<Result<Written>>()?;
-        let state = state.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        written.push((&LINKING_STATE, state?));
+        // Every file that is being written takes memory: no more than two at a time.
+        let state = state.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        let mut written = write_linked(tx, &linked)?;
+        written.push((&LINKING_STATE, state));
+        Ok(written)
+    })
+}
+
+/// Two threads share the tables: they are few, and of very different sizes.
+fn write_linked(tx: &Transaction, linked: &Linked) -> Result<Written> {
+    let next = AtomicUsize::new(0);
+    let some_tables = || -> Result<Written> {
+        let mut written = Written::new();
+        while let Some((def, build)) = rows::TABLES.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let TableRows { rows, batches } = build(linked);
+            let file =
+                if rows > 0 { Some(tx.write_sorted(def, None, rows, batches)?) } else { None };
+            written.push((*def, file.into_iter().collect()));
+        }
+        Ok(written)
+    };
+    std::thread::scope(|scope| {
+        let others = scope.spawn(some_tables);
+        let mut written = some_tables()?;
+        written.extend(others.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
         Ok(written)
     })
 }
@@ -209,11 +231,16 @@ fn replace(tx: &mut Transaction, def: &TableDef, batch: RecordBatch) -> Result<(
 struct StoreSink<'t> {
     tx: &'t Transaction,
     files: Mutex<Vec<DataFile>>,
+    writing: Mutex<()>,
 }
 
 impl Sink for StoreSink<'_> {
-    fn write(&self, day: i32, batches: Vec<RecordBatch>) -> Result<()> {
-        let file = self.tx.write_file(&EVENTS, Some(&time::format_date(day)), &batches)?;
+    fn write(&self, events: DayEvents) -> Result<()> {
+        // A writer has buffers for every column. One at a time is enough: the other workers have
+        // input to decode meanwhile.
+        let _one = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let day = time::format_date(events.day);
+        let file = self.tx.write_sorted(&EVENTS, Some(&day), events.rows, events.batches)?;
         self.files.lock().unwrap_or_else(PoisonError::into_inner).push(file);
         Ok(())
     }
@@ -232,18 +259,21 @@ struct Held {
 }
 
 impl Sink for MemorySink {
-    fn write(&self, _day: i32, batches: Vec<RecordBatch>) -> Result<()> {
-        let mut held = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        held.bytes += batches.iter().map(RecordBatch::get_array_memory_size).sum::<usize>();
-        if held.bytes > self.limit {
-            let mib = self.limit >> 20;
-            let message = format!(
-                "the logs need more than {mib} MiB in memory; load them with `roletrail ingest` \
-                 and ask the store instead of using --logs"
-            );
-            return Err(Error::TooLarge { message });
+    fn write(&self, events: DayEvents) -> Result<()> {
+        for batch in events.batches {
+            let batch = batch?;
+            let mut held = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            held.bytes += batch.get_array_memory_size();
+            if held.bytes > self.limit {
+                let mib = self.limit >> 20;
+                let message = format!(
+                    "the logs need more than {mib} MiB in memory; load them with \
+                     `roletrail ingest` and ask the store instead of using --logs"
+                );
+                return Err(Error::TooLarge { message });
+            }
+            held.batches.push(batch);
         }
-        held.batches.extend(batches);
         Ok(())
     }
 }

@@ -119,6 +119,7 @@ async fn duckdb_and_polars_read_the_store() {
         for column in def.columns {
             let (duckdb, polars) = match column.kind {
                 Kind::Text | Kind::Json => ("VARCHAR", "String"),
+                Kind::Binary => ("BLOB", "Binary"),
                 Kind::Int => ("BIGINT", "Int64"),
                 Kind::Bool => ("BOOLEAN", "Boolean"),
                 Kind::Time => {

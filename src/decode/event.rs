@@ -14,7 +14,7 @@ use super::identity::Identity;
 use super::json::{self, Canonical};
 use super::raw::{self, Member, RawRecord};
 use super::redact;
-use crate::model::time;
+use crate::model::{arn, time};
 
 /// One entry of `resources`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -89,12 +89,14 @@ pub enum NotAnEvent {
 }
 
 /// Most identities remembered at a time; the memory is a cache, forgetting costs only time.
-const MOST_IDENTITIES: usize = 20_000;
+const MOST_IDENTITIES: usize = 4_000;
 
 /// Decodes records. Remembers identities, because one caller makes many calls.
 #[derive(Default)]
 pub struct Decoder {
-    identities: HashMap<String, Arc<Identity>>,
+    /// By partition of the region and raw text. The region only matters where no ARN tells the
+    /// partition; it is part of the key so that the memory can never change an answer.
+    identities: HashMap<&'static str, HashMap<Box<str>, Arc<Identity>>>,
 }
 
 impl Decoder {
@@ -114,6 +116,7 @@ impl Decoder {
         let event_name = text(Member::EventName).unwrap_or_default();
         let aws_region = text(Member::AwsRegion);
         let error_message = text(Member::ErrorMessage);
+        let identity = self.identity(record, aws_region.as_deref().unwrap_or(""))?;
         let mut event = Event {
             event_id: Cow::Borrowed(""),
             event_time,
@@ -139,16 +142,18 @@ impl Decoder {
             service_event_details: rest.json(record, Member::ServiceEventDetails)?,
             tls_details: rest.json(record, Member::TlsDetails)?,
             resources: rest.resources(record)?,
-            identity: self.identity(record, aws_region.as_deref().unwrap_or(""))?,
             aws_region,
-            actor: Actor { session_id: None, credential_id: "".into(), signs_in: false },
+            actor: identity.actor.clone(),
+            identity: identity.clone(),
             extra: None,
             record_hash: 0,
         };
-        event.actor = actor_of(&event);
-        rest.identity(record, &event.identity);
+        if let Some(actor) = actor_of_sign_in(&event) {
+            event.actor = actor;
+        }
+        rest.identity(record, &identity);
         for (name, value) in &record.others {
-            rest.keep(name, value.get())?;
+            rest.keep(name, value)?;
         }
         event.record_hash = rest.hash;
         event.event_id = event_id.unwrap_or_else(|| Cow::Owned(id_of_content(record)));
@@ -162,18 +167,15 @@ impl Decoder {
         region: &str,
     ) -> Result<Arc<Identity>, json::TooDeep> {
         let raw = record.get(Member::UserIdentity);
-        // The region only matters where no ARN tells the partition; it is part of the key so that
-        // the memory can never change an answer.
-        let partition = crate::model::arn::partition_of_region(region);
-        let key = format!("{partition}{}", raw.unwrap_or(""));
-        if let Some(known) = self.identities.get(&key) {
-            return Ok(known.clone());
+        let known = self.identities.entry(arn::partition_of_region(region)).or_default();
+        if let Some(identity) = known.get(raw.unwrap_or("")) {
+            return Ok(identity.clone());
         }
         let identity = Arc::new(Identity::read(raw, region)?);
-        if self.identities.len() >= MOST_IDENTITIES {
-            self.identities.clear();
+        if known.len() >= MOST_IDENTITIES {
+            known.clear();
         }
-        self.identities.insert(key, identity.clone());
+        known.insert(raw.unwrap_or("").into(), identity.clone());
         Ok(identity)
     }
 }
@@ -184,28 +186,29 @@ fn event_time(record: &RawRecord, rest: &mut Rest) -> Result<i64, NotAnEvent> {
     let text = raw::text(raw).ok_or_else(|| NotAnEvent::BadTime(shown()))?;
     let micros = time::parse_instant(&text).ok_or_else(|| NotAnEvent::BadTime(shown()))?;
     rest.hash_text(Member::EventTime, &text);
-    if time::format_instant(micros) != *text {
-        rest.extra.insert(Member::EventTime.name().to_owned(), Value::from(text.as_ref()));
+    if !time::is_canonical(&text) {
+        rest.put(Member::EventTime.name(), Cow::Owned(Value::from(text.as_ref()).to_string()));
     }
     Ok(micros)
 }
 
-/// Sign-in events name a principal without key and creation date; see [`actor::of_sign_in`].
-fn actor_of(event: &Event) -> Actor {
+/// Sign-in events name a principal without key and creation date; see [`actor::of_sign_in`]. Other
+/// events show their actor themselves.
+fn actor_of_sign_in(event: &Event) -> Option<Actor> {
     let region = event.aws_region.as_deref().unwrap_or("");
     if !event.event_source.starts_with("signin.amazonaws.com") {
-        return event.identity.actor.clone();
+        return None;
     }
     let columns = &event.identity.columns;
     match event.event_name.as_ref() {
         _ if begins_console_session(event) && sign_in_succeeded(event) => {
-            actor::of_sign_in(columns, region, event.event_time)
+            Some(actor::of_sign_in(columns, region, event.event_time))
         }
         "ConsoleLogin" | "SwitchRole" | "RenewRole" | "CheckMfa" => {
-            actor::of_failed_sign_in(columns)
+            Some(actor::of_failed_sign_in(columns))
         }
-        _ if names_previous_principal(event) => actor::of_failed_sign_in(columns),
-        _ => event.identity.actor.clone(),
+        _ if names_previous_principal(event) => Some(actor::of_failed_sign_in(columns)),
+        _ => None,
     }
 }
 
@@ -237,7 +240,7 @@ pub fn sign_in_succeeded(event: &Event) -> bool {
 fn id_of_content(record: &RawRecord) -> String {
     let mut whole: Map<String, Value> = Map::new();
     let known = Member::ALL.iter().filter_map(|m| Some((m.name(), record.get(*m)?)));
-    let others = record.others.iter().map(|(name, value)| (name.as_ref(), value.get()));
+    let others = record.others.iter().map(|(name, value)| (name.as_ref(), *value));
     for (name, text) in known.chain(others) {
         let clean = json::canonical(text).map(|c| c.text.into_owned()).unwrap_or_default();
         let value = serde_json::from_str(&clean).unwrap_or(Value::String(clean));
@@ -250,12 +253,13 @@ fn id_of_content(record: &RawRecord) -> String {
 
 /// Collects what no column holds, and the hash over everything.
 #[derive(Default)]
-struct Rest {
-    extra: Map<String, Value>,
+struct Rest<'r> {
+    /// Name and JSON text of members for `extra`.
+    extra: Vec<(&'r str, Cow<'r, str>)>,
     hash: u64,
 }
 
-impl Rest {
+impl<'r> Rest<'r> {
     fn add_hash(&mut self, name: &str, value: u64) {
         self.hash = self.hash.wrapping_add(json::hash_member(name, value));
     }
@@ -264,15 +268,24 @@ impl Rest {
         self.add_hash(member.name(), json::hash_text(text));
     }
 
+    fn put(&mut self, name: &'r str, json: Cow<'r, str>) {
+        self.extra.push((name, json));
+    }
+
     /// Keeps a member that no column can hold as it is.
-    fn keep(&mut self, name: &str, text: &str) -> Result<(), json::TooDeep> {
-        let Canonical { text, hash } = json::canonical(text)?;
+    fn keep(&mut self, name: &'r str, raw: &str) -> Result<(), json::TooDeep> {
+        let Canonical { text, hash } = json::canonical(raw)?;
         if redact::is_token_key(name) {
             return Ok(());
         }
         self.add_hash(name, hash);
+        if text == "null" {
+            // Most records have some of these.
+            self.put(name, Cow::Borrowed("null"));
+            return Ok(());
+        }
         let value = serde_json::from_str(&text).unwrap_or_else(|_| Value::from(text.as_ref()));
-        self.extra.insert(name.to_owned(), value);
+        self.put(name, Cow::Owned(value.to_string()));
         Ok(())
     }
 
@@ -360,16 +373,35 @@ impl Rest {
         Ok(Some(resources.collect::<Vec<_>>()).filter(|r| !r.is_empty()))
     }
 
-    fn identity(&mut self, record: &RawRecord, identity: &Identity) {
+    fn identity(&mut self, record: &RawRecord, identity: &'r Identity) {
         if record.get(Member::UserIdentity).is_some() {
             self.add_hash(Member::UserIdentity.name(), identity.hash);
         }
         if let Some(rest) = &identity.rest {
-            self.extra.insert(Member::UserIdentity.name().to_owned(), rest.clone());
+            self.put(Member::UserIdentity.name(), Cow::Borrowed(rest));
         }
     }
 
-    fn finish(self) -> Option<String> {
-        (!self.extra.is_empty()).then(|| Value::Object(self.extra).to_string())
+    /// One JSON object, its members by name.
+    fn finish(mut self) -> Option<String> {
+        if self.extra.is_empty() {
+            return None;
+        }
+        self.extra.sort_unstable_by_key(|(name, _)| *name);
+        let room = self.extra.iter().map(|(name, json)| name.len() + json.len() + 4).sum::<usize>();
+        let mut out = String::with_capacity(room + 1);
+        for (name, json) in &self.extra {
+            out.push(if out.is_empty() { '{' } else { ',' });
+            let plain = name.bytes().all(|b| b.is_ascii_alphanumeric());
+            if plain {
+                out.extend(["\"", name, "\""]);
+            } else {
+                out.push_str(&Value::from(*name).to_string());
+            }
+            out.push(':');
+            out.push_str(json);
+        }
+        out.push('}');
+        Some(out)
     }
 }

@@ -26,8 +26,8 @@ macro_rules! text_columns {
         }
 
         impl IdentityColumns {
-            fn read_text(&mut self, block: &Value) {
-                $(self.$field = text_at(block, &[$($step),+]);)+
+            fn take_text(&mut self, block: &mut Value) {
+                $(self.$field = take_text(block, &[$($step),+]);)+
             }
 
             fn write_text(&self, block: &mut Value) {
@@ -64,13 +64,15 @@ const MFA: &[&str] = &["sessionContext", "attributes", "mfaAuthenticated"];
 const ASSUMED_ROOT: &[&str] = &["sessionContext", "assumedRoot"];
 
 impl IdentityColumns {
-    /// Takes from a `userIdentity` block what has a column. Anything but an object has nothing.
-    pub fn read(block: &Value) -> IdentityColumns {
+    /// Takes from a `userIdentity` block what has a column, and leaves what the columns could not
+    /// give back. Anything but an object has nothing.
+    pub fn take(block: &mut Value) -> IdentityColumns {
         let mut columns = IdentityColumns::default();
-        columns.read_text(block);
+        columns.take_text(block);
         columns.session_created_at = text_at(block, CREATED).and_then(|t| time::parse_instant(&t));
-        columns.mfa_authenticated = flag_at(block, MFA);
-        columns.assumed_root = flag_at(block, ASSUMED_ROOT);
+        take_leaf(block, CREATED, |leaf| leaf.as_str().is_some_and(time::is_canonical));
+        columns.mfa_authenticated = take_flag(block, MFA);
+        columns.assumed_root = take_flag(block, ASSUMED_ROOT);
         columns
     }
 
@@ -95,8 +97,9 @@ impl IdentityColumns {
 pub struct Identity {
     /// What has a column.
     pub columns: IdentityColumns,
-    /// What the columns cannot give back: a JSON value to merge over them; `None` when nothing.
-    pub rest: Option<Value>,
+    /// What the columns cannot give back: the text of a JSON value to merge over them; `None` when
+    /// nothing.
+    pub rest: Option<String>,
     /// The kind of resource whose environment got the credentials, and its ARN:
     /// `inScopeOf.issuerType`, `inScopeOf.credentialsIssuedTo`.
     pub in_scope_of: Option<(String, String)>,
@@ -119,16 +122,19 @@ impl Identity {
     pub fn read(raw: Option<&str>, region: &str) -> Result<Identity, json::TooDeep> {
         let canonical = raw.map(json::canonical).transpose()?;
         // The walk has bounded the depth already; text that has no value is kept as it stands.
-        let block = canonical.as_ref().map(|c| {
+        let mut block = canonical.as_ref().map(|c| {
             serde_json::from_str::<Value>(&c.text).unwrap_or_else(|_| Value::from(c.text.as_ref()))
         });
-        let columns = block.as_ref().map(IdentityColumns::read).unwrap_or_default();
-        let rest = block.as_ref().and_then(|block| left_over(block, &columns.write()));
         let scope = |member| block.as_ref().and_then(|b| text_at(b, &["inScopeOf", member]));
         let in_scope_of = scope("issuerType").zip(scope("credentialsIssuedTo"));
         let web_identity = block.as_ref().and_then(web_identity);
         let delegate = ["invokedByDelegate", "accountId"];
         let delegate_account_id = block.as_ref().and_then(|block| text_at(block, &delegate));
+        let had_members = block.as_ref().and_then(Value::as_object).is_some_and(|b| !b.is_empty());
+        let columns = block.as_mut().map(IdentityColumns::take).unwrap_or_default();
+        let all_taken =
+            had_members && block.as_ref().is_some_and(|b| *b == Value::Object(Map::new()));
+        let rest = block.filter(|_| !all_taken).map(|rest| rest.to_string());
         let actor = actor::of_identity(&columns, region);
         let hash = canonical.map_or(0, |c| c.hash);
         Ok(Identity { columns, rest, in_scope_of, web_identity, delegate_account_id, hash, actor })
@@ -160,12 +166,37 @@ fn web_identity(block: &Value) -> Option<(String, String)> {
     (!subject.is_empty() && subject != HIDDEN).then(|| (provider, subject.to_owned()))
 }
 
-/// Booleans come as strings, by CloudTrail's habit; real booleans are understood too.
-fn flag_at(block: &Value, path: &[&str]) -> Option<bool> {
-    match at(block, path)? {
-        Value::Bool(flag) => Some(*flag),
-        Value::String(text) => text.parse().ok(),
+/// Takes out the leaf at the end of the path if it is one to take, and the objects that are empty
+/// without it.
+fn take_leaf(block: &mut Value, path: &[&str], to_take: fn(&Value) -> bool) -> Option<Value> {
+    let (step, further) = path.split_first()?;
+    let object = block.as_object_mut()?;
+    let next = object.get_mut(*step)?;
+    if further.is_empty() {
+        return if to_take(next) { object.remove(*step) } else { None };
+    }
+    let taken = take_leaf(next, further, to_take)?;
+    if next.as_object().is_some_and(Map::is_empty) {
+        object.remove(*step);
+    }
+    Some(taken)
+}
+
+fn take_text(block: &mut Value, path: &[&str]) -> Option<String> {
+    let says_something = |leaf: &Value| leaf.as_str().is_some_and(|t| !t.is_empty() && t != HIDDEN);
+    match take_leaf(block, path, says_something)? {
+        Value::String(text) => Some(text),
         _ => None,
+    }
+}
+
+/// Booleans come as strings, by CloudTrail's habit; real booleans are understood too, and stay,
+/// because the column gives back a string.
+fn take_flag(block: &mut Value, path: &[&str]) -> Option<bool> {
+    let is_flag = |leaf: &Value| matches!(leaf.as_str(), Some("true" | "false"));
+    match take_leaf(block, path, is_flag) {
+        Some(flag) => Some(flag == "true"),
+        None => at(block, path)?.as_bool(),
     }
 }
 
@@ -178,26 +209,6 @@ fn put(block: &mut Value, path: &[&str], leaf: Value) {
     }
     if let Some(object) = here.as_object_mut() {
         object.insert((*last).to_owned(), leaf);
-    }
-}
-
-/// What `known` lacks of `whole`, so that `merge(known, left_over)` is `whole` again.
-pub fn left_over(whole: &Value, known: &Value) -> Option<Value> {
-    match (whole, known) {
-        (Value::Object(whole), Value::Object(known)) => {
-            let rest: Map<String, Value> = whole
-                .iter()
-                .filter_map(|(key, value)| match known.get(key) {
-                    None => Some((key.clone(), value.clone())),
-                    Some(known) => Some((key.clone(), left_over(value, known)?)),
-                })
-                .collect();
-            // An empty object has no members to tell of it: when the columns give nothing, the
-            // caller could not know that it was there.
-            (!rest.is_empty() || (whole.is_empty() && known.is_empty()))
-                .then_some(Value::Object(rest))
-        }
-        (whole, known) => (whole != known).then(|| whole.clone()),
     }
 }
 
@@ -226,7 +237,8 @@ mod tests {
 
     fn round_trip(block: Value) -> Identity {
         let identity = Identity::read(Some(&block.to_string()), "eu-west-1").unwrap();
-        let again = Identity::rebuild(&identity.columns, identity.rest.clone());
+        let rest = identity.rest.as_ref().map(|rest| serde_json::from_str(rest).unwrap());
+        let again = Identity::rebuild(&identity.columns, rest);
         assert_eq!(again, block);
         identity
     }

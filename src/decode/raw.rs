@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -68,15 +69,42 @@ const MEMBERS: usize = Member::ALL.len();
 /// One record, its members not yet looked into.
 #[derive(Debug)]
 pub struct RawRecord<'a> {
-    known: [Option<&'a RawValue>; MEMBERS],
-    /// Members without a column, in order of appearance.
-    pub others: Vec<(Cow<'a, str>, &'a RawValue)>,
+    known: [Option<&'a str>; MEMBERS],
+    /// Members without a column, in order of appearance: name, raw text.
+    pub others: Vec<(Cow<'a, str>, &'a str)>,
 }
 
 impl<'a> RawRecord<'a> {
     /// The raw text of a member; `None` when absent.
     pub fn get(&self, member: Member) -> Option<&'a str> {
-        self.known[member as usize].map(RawValue::get)
+        self.known[member as usize]
+    }
+
+    /// Where in `text`, from which the record was parsed, its members stand.
+    pub(super) fn spans(&self, text: &[u8]) -> Spans {
+        let span = |value: &str| {
+            let start = value.as_ptr().addr() - text.as_ptr().addr();
+            start..start + value.len()
+        };
+        Spans {
+            known: self.known.map(|value| value.map(span)),
+            others: self.others.iter().map(|(n, v)| (n.clone().into_owned(), span(v))).collect(),
+        }
+    }
+}
+
+/// A [`RawRecord`] that does not hold on to its text, so that the text may move in between.
+pub(super) struct Spans {
+    known: [Option<Range<usize>>; MEMBERS],
+    others: Vec<(String, Range<usize>)>,
+}
+
+impl Spans {
+    /// The record again, over the same text.
+    pub(super) fn over(self, text: &str) -> RawRecord<'_> {
+        let cut = |span: Range<usize>| text.get(span).unwrap_or("");
+        let others = self.others.into_iter().map(|(n, v)| (Cow::Owned(n), cut(v))).collect();
+        RawRecord { known: self.known.map(|span| span.map(cut)), others }
     }
 }
 
@@ -118,7 +146,7 @@ impl<'de> Visitor<'de> for RecordVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawRecord<'de>, A::Error> {
         let mut record = RawRecord { known: [None; MEMBERS], others: Vec::new() };
         while let Some(name) = map.next_key_seed(Name)? {
-            let value: &'de RawValue = map.next_value()?;
+            let value = map.next_value::<&'de RawValue>()?.get();
             let repeated = match Member::of(&name) {
                 Some(member) => record.known[member as usize].replace(value).is_some(),
                 None if record.others.len() == MOST_OTHERS => {

@@ -5,7 +5,7 @@ use std::io::Read;
 
 use serde_json::value::RawValue;
 
-use super::raw::RawRecord;
+use super::raw::{RawRecord, Spans};
 use super::redact;
 use super::resume::{Extent, Next, next_record, resume_at};
 
@@ -63,6 +63,8 @@ pub struct RecordStream<R> {
     buffer: Vec<u8>,
     /// Next unread byte in `buffer`.
     at: usize,
+    /// End of what was read into `buffer`; what lies behind is room.
+    filled: usize,
     /// Stream offset of `buffer[0]`.
     base: u64,
     number: u64,
@@ -77,8 +79,9 @@ impl<R: Read> RecordStream<R> {
         RecordStream {
             reader,
             limits,
-            buffer: Vec::with_capacity(WINDOW),
+            buffer: Vec::new(),
             at: 0,
+            filled: 0,
             base: 0,
             number: 0,
             state: State::Start,
@@ -88,7 +91,7 @@ impl<R: Read> RecordStream<R> {
 
     /// Bytes read so far.
     pub fn bytes_read(&self) -> u64 {
-        self.base + self.buffer.len() as u64
+        self.base + self.filled as u64
     }
 
     /// The reader, for what is to be learned from it after the end.
@@ -131,7 +134,7 @@ impl<R: Read> RecordStream<R> {
     // --- the window -------------------------------------------------------------------------
 
     fn rest(&self) -> &[u8] {
-        &self.buffer[self.at..]
+        &self.buffer[self.at..self.filled]
     }
 
     /// Reads more; false at the end of the stream. Unread bytes stay, read ones are forgotten.
@@ -139,22 +142,22 @@ impl<R: Read> RecordStream<R> {
         if self.end.is_some() {
             return false;
         }
-        if self.at > 0 {
-            self.buffer.drain(..self.at);
-            self.base += self.at as u64;
-            self.at = 0;
-        }
-        let old = self.buffer.len();
+        self.buffer.copy_within(self.at..self.filled, 0);
+        self.base += self.at as u64;
+        self.filled -= self.at;
+        self.at = 0;
+        let old = self.filled;
         let room = WINDOW.max(old.min(self.limits.record_bytes));
-        self.buffer.resize(old + room, 0);
-        let mut filled = old;
-        while filled < self.buffer.len() {
-            match self.reader.read(&mut self.buffer[filled..]) {
+        if self.buffer.len() < old + room {
+            self.buffer.resize(old + room, 0);
+        }
+        while self.filled < self.buffer.len() {
+            match self.reader.read(&mut self.buffer[self.filled..]) {
                 Ok(0) => {
                     self.end = Some(None);
                     break;
                 }
-                Ok(n) => filled += n,
+                Ok(n) => self.filled += n,
                 Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(e) => {
                     self.end = Some(Some(e.to_string()));
@@ -162,8 +165,7 @@ impl<R: Read> RecordStream<R> {
                 }
             }
         }
-        self.buffer.truncate(filled);
-        filled > old
+        self.filled > old
     }
 
     /// Steps over white space; the byte after it, or `None` at the end.
@@ -344,6 +346,30 @@ impl<R: Read> RecordStream<R> {
     // --- one record -----------------------------------------------------------------------------
 
     fn record(&mut self) -> Item<'_> {
+        match self.record_in_window() {
+            Some((spans, length)) => {
+                let (number, offset, start) = (self.number, self.offset(), self.at);
+                self.advance(length);
+                // The parser has checked that it is UTF-8.
+                let text = std::str::from_utf8(&self.buffer[start..start + length]).unwrap_or("");
+                Item::Record(number, offset, spans.over(text), text)
+            }
+            None => self.odd_record(),
+        }
+    }
+
+    /// The usual case: a record that is in order and lies in the window whole; its members and its
+    /// length.
+    fn record_in_window(&self) -> Option<(Spans, usize)> {
+        let rest = self.rest();
+        let mut values = serde_json::Deserializer::from_slice(rest).into_iter::<RawRecord>();
+        let spans = values.next()?.ok()?.spans(rest);
+        let length = values.byte_offset();
+        (length <= self.limits.record_bytes).then_some((spans, length))
+    }
+
+    /// A record that the window cuts, or that is none.
+    fn odd_record(&mut self) -> Item<'_> {
         let (number, offset) = (self.number, self.offset());
         let mut widened = false;
         let length = loop {

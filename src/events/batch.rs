@@ -109,7 +109,7 @@ fn text_cells<'e>(event: &'e Event) -> [Option<&'e str>; TEXT.len()] {
 fn finish_text(builder: &mut StringBuilder) -> StringArray {
     let (rows, bytes) = (builder.len(), builder.values_slice().len());
     let array = builder.finish();
-    *builder = StringBuilder::with_capacity(rows, bytes + bytes / 8);
+    *builder = StringBuilder::with_capacity(rows + rows / 8, bytes + bytes / 4);
     array
 }
 

@@ -81,9 +81,10 @@ struct Kind {
 }
 
 /// How the credentials that a grant issued are recognised in later calls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Join {
     /// The record shows the issued key, or the session is found by principal and second.
+    #[default]
     Issued,
     /// A console sign-in: the session begins with it, under keys that no record announces.
     SignIn,
@@ -154,7 +155,7 @@ pub struct Child {
 }
 
 /// One issuing event. Times are microseconds since 1970.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs)] // the fields are the columns of `grants`, described there
 pub struct Grant {
     pub event_id: String,
@@ -203,6 +204,11 @@ impl Grant {
     /// The second of the issuing event: what `creationDate` of the issued credentials will show.
     pub fn second(&self) -> i64 {
         self.event_time.div_euclid(time::SECOND)
+    }
+
+    /// Whether this copy of the event stands before the other, by file and record.
+    pub fn comes_before(&self, other: &Grant) -> bool {
+        (&self.source_file, self.source_record) < (&other.source_file, other.source_record)
     }
 
     /// The role owner's copy of a cross-account call, which names the caller only by principal id.

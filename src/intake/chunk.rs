@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, BooleanArray, RecordBatch, StringArray, TimestampMicrosecondArray};
-use arrow::compute::filter_record_batch;
 
 use super::books::FileReject;
 use super::seen::{Claim, EventKey};
@@ -16,6 +15,8 @@ use crate::sessions::facts::{Observed, SharedCall};
 /// What the gate and the bookkeeping need of one row.
 #[derive(Debug, Clone)]
 pub struct Row {
+    /// Row of the batch.
+    pub number: usize,
     /// Index of the file in the list of files.
     pub file: usize,
     /// Key of the event id.
@@ -60,10 +61,10 @@ pub struct FileEnd {
 pub struct Chunk {
     /// The rows, as columns of **events**.
     pub batch: RecordBatch,
-    /// The same rows, for the gate.
+    /// The same rows, for the gate; behind it, those that are kept.
     pub rows: Vec<Row>,
     /// Grants among them, by row.
-    pub grants: Vec<(usize, Grant)>,
+    pub grants: Vec<(usize, Box<Grant>)>,
     /// Shared calls among them, by row.
     pub shared_calls: Vec<(usize, SharedCall)>,
     /// The files they came from.
@@ -77,7 +78,7 @@ pub struct Chunk {
 pub struct ChunkBuilder {
     events: EventsBuilder,
     rows: Vec<Row>,
-    grants: Vec<(usize, Grant)>,
+    grants: Vec<(usize, Box<Grant>)>,
     shared_calls: Vec<(usize, SharedCall)>,
     parts: Vec<FilePart>,
     rejects: Vec<FileReject>,
@@ -92,12 +93,13 @@ impl ChunkBuilder {
         let row = self.rows.len();
         self.events.push(event, path, number);
         if let Some(grant) = crate::grants::read(event, path, number) {
-            self.grants.push((row, grant));
+            self.grants.push((row, Box::new(grant)));
         }
         if let Some(call) = crate::sessions::facts::shared_call(event) {
             self.shared_calls.push((row, call));
         }
         self.rows.push(Row {
+            number: row,
             file,
             key: super::seen::event_key(&event.event_id),
             content: event.record_hash,
@@ -150,38 +152,20 @@ impl ChunkBuilder {
 }
 
 impl Chunk {
-    /// Leaves out the rows that are duplicates; `claims` are those of the rows, in order.
-    ///
-    /// # Errors
-    /// Arrow's: a defect of ours.
-    pub fn without_duplicates(mut self, claims: &[Claim]) -> Result<Chunk> {
-        if claims.iter().all(|claim| *claim != Claim::Duplicate) {
-            return Ok(self);
-        }
-        let keep: Vec<bool> = claims.iter().map(|claim| *claim != Claim::Duplicate).collect();
-        let new_index: Vec<usize> = keep
-            .iter()
-            .scan(0, |next, kept| {
-                let index = *next;
-                *next += usize::from(*kept);
-                Some(index)
-            })
-            .collect();
-        let renumber = |row: usize| keep[row].then(|| new_index[row]);
-        self.grants =
-            self.grants.into_iter().filter_map(|(r, g)| Some((renumber(r)?, g))).collect();
-        self.shared_calls =
-            self.shared_calls.into_iter().filter_map(|(r, s)| Some((renumber(r)?, s))).collect();
-        let mut kept = keep.iter();
-        self.rows.retain(|_| kept.next().copied().unwrap_or(true));
-        self.batch = filter_record_batch(&self.batch, &BooleanArray::from(keep))?;
-        Ok(self)
+    /// Leaves out the rows that are duplicates, but not from the batch; `claims` are those of the
+    /// rows, in order.
+    pub fn leave_out_duplicates(&mut self, claims: &[Claim]) {
+        let keep = |row: usize| claims.get(row) != Some(&Claim::Duplicate);
+        self.rows.retain(|row| keep(row.number));
+        self.grants.retain(|(row, _)| keep(*row));
+        self.shared_calls.retain(|(row, _)| keep(*row));
     }
 
     /// Calls `each` with what linking and coverage look at, row by row.
     pub fn observe(&self, mut each: impl FnMut(&Row, &Observed, &str)) {
         let view = View::of(&self.batch);
-        for (i, row) in self.rows.iter().enumerate() {
+        for row in &self.rows {
+            let i = row.number;
             let observed = Observed {
                 identity: &row.identity,
                 session_id: row.actor.session_id.as_deref(),

@@ -42,7 +42,7 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             threads: 0,
-            waiting_bytes: 64 << 20,
+            waiting_bytes: 48 << 20,
             inflated_bytes: 16 << 30,
             limits: Limits::default(),
         }
@@ -59,11 +59,21 @@ impl Options {
     }
 }
 
-/// Takes sorted events of one day.
+/// Takes events, a day at a time.
 pub trait Sink: Sync {
-    /// `batches` have the columns of **events**, all rows lie on `day` (days since 1970) and are
-    /// sorted by time and id over all batches. May be called by several threads.
-    fn write(&self, day: i32, batches: Vec<RecordBatch>) -> Result<()>;
+    /// May be called by several threads.
+    fn write(&self, events: DayEvents) -> Result<()>;
+}
+
+/// Sorted events of one day.
+pub struct DayEvents<'b> {
+    /// Days since 1970-01-01.
+    pub day: i32,
+    /// Rows of all batches together.
+    pub rows: usize,
+    /// They have the columns of **events** and are sorted by time and id over all batches; each is
+    /// made when it is asked for.
+    pub batches: Box<dyn Iterator<Item = Result<RecordBatch>> + 'b>,
 }
 
 /// Watches an intake from outside; all methods may be called by several threads.

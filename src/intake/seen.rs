@@ -14,18 +14,17 @@ pub enum Claim {
     Conflict,
 }
 
-/// An event id in 16 bytes: the UUID itself, or a cryptographic hash of any other text, so that
+/// An event id in 16 bytes (two words, which pack better than one): the UUID itself, or a cryptographic hash of any other text, so that
 /// nobody can invent an id that hides another event.
-pub type EventKey = u128;
+pub type EventKey = [u64; 2];
 
 /// The key of an event id.
 pub fn event_key(event_id: &str) -> EventKey {
     let uuid = (event_id.len() == 36).then(|| uuid::Uuid::try_parse(event_id).ok()).flatten();
-    uuid.map(|id| id.as_u128()).unwrap_or_else(|| {
-        let digest: [u8; 32] = Sha256::digest(event_id.as_bytes()).into();
-        let mut key = [0; 16];
-        key.copy_from_slice(&digest[..16]);
-        EventKey::from_be_bytes(key)
+    uuid.map(|id| id.as_u64_pair().into()).unwrap_or_else(|| {
+        let digest = Sha256::digest(event_id.as_bytes());
+        let word = |at: usize| digest[at..at + 8].iter().fold(0, |n, b| n << 8 | u64::from(*b));
+        [word(0), word(8)]
     })
 }
 

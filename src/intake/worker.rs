@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::books::{FileBook, FileReject};
 use super::by_day::ByDay;
-use super::chunk::{Chunk, ChunkBuilder, FileEnd};
+use super::chunk::{ChunkBuilder, FileEnd};
 use super::coverage::Coverage;
 use super::gate::{Gate, Passed};
 use super::seen::Seen;
@@ -15,13 +15,15 @@ use super::{Options, Progress, Sink};
 use crate::decode::stream::{Reject, reject_record};
 use crate::decode::{Decoder, Item, RecordStream};
 use crate::error::{Error, Result};
+use crate::model::time;
 use crate::sessions::Facts;
+use crate::sessions::packed::PackedGrants;
 use crate::sources::{LogFile, open};
 
 /// Compressed bytes that make a unit of work: many small files, or one that is large enough.
 const UNIT_BYTES: u64 = 512 * 1024;
 /// Bytes of JSON after which a chunk is handed in.
-const CHUNK_BYTES: usize = 4 << 20;
+const CHUNK_BYTES: usize = 8 << 20;
 
 /// What an intake found out.
 #[derive(Default)]
@@ -65,6 +67,7 @@ pub fn run(
         progress,
         failure: Mutex::new(None),
         facts: Mutex::default(),
+        grants: Mutex::default(),
     };
     let results = std::thread::scope(|scope| {
         let threads: Vec<_> =
@@ -83,6 +86,10 @@ pub fn run(
         return Err(error);
     }
     intake.facts = shared.facts.into_inner().unwrap_or_else(PoisonError::into_inner);
+    for grant in shared.grants.into_inner().unwrap_or_else(PoisonError::into_inner).into_grants() {
+        let grant = grant?;
+        intake.facts.add_grant((grant.event_id.clone(), grant.record_hash), grant);
+    }
     intake.books = shared.gate.into_books();
     intake
         .rejects
@@ -125,6 +132,7 @@ struct Shared<'a> {
     failure: Mutex<Option<Error>>,
     /// One for all workers: each worker's own would hold the same callers again.
     facts: Mutex<Facts>,
+    grants: Mutex<PackedGrants>,
 }
 
 impl Shared<'_> {
@@ -266,8 +274,8 @@ impl<'a> Worker<'a> {
     }
 
     /// Counts what passed the gate and sends it on.
-    fn take_over(&mut self, Passed { chunk, claims }: Passed) -> Result<()> {
-        let mut chunk: Chunk = chunk.without_duplicates(&claims)?;
+    fn take_over(&mut self, Passed { mut chunk, claims }: Passed) -> Result<()> {
+        chunk.leave_out_duplicates(&claims);
         self.result.rejects.append(&mut chunk.rejects);
         let coverage = &mut self.result.coverage;
         let mut facts = self.shared.facts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -275,14 +283,12 @@ impl<'a> Worker<'a> {
             facts.observe(observed);
             coverage.add(account, observed.aws_region, row.time, row.file);
         });
-        for (_, grant) in chunk.grants.drain(..) {
-            facts.add_grant((grant.event_id.clone(), grant.record_hash), grant);
-        }
         facts.shared_calls.extend(chunk.shared_calls.drain(..).map(|(_, call)| call));
         drop(facts);
-        if chunk.batch.num_rows() == 0 {
-            return Ok(());
-        }
-        self.shared.by_day.add(&chunk.batch)
+        let mut grants = self.shared.grants.lock().unwrap_or_else(PoisonError::into_inner);
+        chunk.grants.iter().try_for_each(|(_, grant)| grants.add(grant))?;
+        drop(grants);
+        let kept = chunk.rows.iter().map(|row| (time::day_of(row.time), row.number));
+        self.shared.by_day.add(&chunk.batch, kept)
     }
 }

@@ -21,6 +21,12 @@ pub fn parse_instant(text: &str) -> Option<i64> {
     (0..=253_402_300_799 * SECOND).contains(&micros).then_some(micros)
 }
 
+/// Whether [`format_instant`] gives back this very text for the instant it names.
+pub fn is_canonical(text: &str) -> bool {
+    parse_canonical(text.as_bytes()).is_some()
+        || parse_instant(text).is_some_and(|micros| format_instant(micros) == text)
+}
+
 /// `YYYY-MM-DDTHH:MM:SSZ` and nothing else: the form of every `eventTime` that was ever seen.
 fn parse_canonical(b: &[u8]) -> Option<i64> {
     if b.len() != 20 || b[19] != b'Z' || b[10] != b'T' {

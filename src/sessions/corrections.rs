@@ -1,17 +1,17 @@
 //! Puts calls together with the later records that put them right, before anything is linked.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use hashbrown::HashSet;
 
 use super::facts::Facts;
+use super::held::Held;
 use crate::grants::Grant;
 
 /// All grants, every call once: a record that puts another one right is merged into that one. It
 /// stands for itself where the other is missing. Nothing tells which of two such records is the
 /// later one, so where they differ none of them counts.
-pub fn corrected(facts: &Facts) -> Vec<Cow<'_, Grant>> {
+pub fn corrected(facts: &Facts) -> Vec<Held<'_, Grant>> {
     let mut later: BTreeMap<&str, Vec<&Grant>> = BTreeMap::new();
     for grant in facts.grants.values() {
         if let Some(correction) = &grant.corrects {
@@ -19,7 +19,7 @@ pub fn corrected(facts: &Facts) -> Vec<Cow<'_, Grant>> {
         }
     }
     if later.is_empty() {
-        return facts.grants.values().map(|grant| Cow::Borrowed(grant.as_ref())).collect();
+        return facts.grants.values().map(|grant| Held::Borrowed(grant.as_ref())).collect();
     }
     let originals: HashSet<(&str, Call)> = facts
         .grants
@@ -39,8 +39,8 @@ pub fn corrected(facts: &Facts) -> Vec<Cow<'_, Grant>> {
             let first = later.next().filter(|_| grant.corrects.is_none());
             let agreed = first.filter(|first| later.all(|other| other.corrects_alike(first)));
             match agreed.and_then(|later| Some((later, later.corrects.as_ref()?))) {
-                Some((later, correction)) => Cow::Owned(grant.corrected_by(later, correction)),
-                None => Cow::Borrowed(grant),
+                Some((later, correction)) => Held::own(grant.corrected_by(later, correction)),
+                None => Held::Borrowed(grant),
             }
         })
         .collect()

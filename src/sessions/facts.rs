@@ -238,7 +238,7 @@ fn keep_smaller<T: Ord>(mine: &mut Option<T>, theirs: Option<T>) {
 }
 
 /// One copy of a call that several accounts recorded.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub struct SharedCall {
     pub shared_event_id: String,
@@ -277,21 +277,20 @@ impl Facts {
             }
         }
         for (id, grant) in other.grants {
-            self.add_grant(id, *grant);
+            self.add_grant(id, grant);
         }
         self.shared_calls.extend(other.shared_calls);
     }
 
     /// Adds a grant. The same event may stand in several files; the first by name is its evidence.
-    pub fn add_grant(&mut self, id: (String, u64), grant: Grant) {
-        let place = |g: &Grant| (g.source_file.clone(), g.source_record);
+    pub fn add_grant(&mut self, id: (String, u64), grant: Box<Grant>) {
         match self.grants.entry(id) {
             std::collections::btree_map::Entry::Vacant(entry) => {
-                entry.insert(Box::new(grant));
+                entry.insert(grant);
             }
             std::collections::btree_map::Entry::Occupied(mut entry) => {
-                if place(&grant) < place(entry.get()) {
-                    entry.insert(Box::new(grant));
+                if grant.comes_before(entry.get()) {
+                    entry.insert(grant);
                 }
             }
         }

@@ -8,6 +8,7 @@ use hashbrown::{HashMap, HashSet};
 use super::candidates::{CREATION_TIME, Candidates, FORWARDED, Index, LOGIN_PROFILE};
 use super::corrections::corrected;
 use super::facts::{CredentialFacts, Facts};
+use super::held::Held;
 use super::names::Names;
 use super::origin::{Node, Origin, solve};
 use super::propagation::propagation;
@@ -36,7 +37,7 @@ pub struct LinkedCredential<'f> {
     /// Stable id.
     pub id: Cow<'f, str>,
     /// What the records say of it.
-    pub facts: Cow<'f, CredentialFacts>,
+    pub facts: Held<'f, CredentialFacts>,
     /// What could have started it.
     pub candidates: Candidates,
     /// Who is behind it.
@@ -56,7 +57,7 @@ impl LinkedCredential<'_> {
 #[derive(Debug)]
 pub struct LinkedGrant<'f> {
     /// The caller's copy where there is one.
-    pub grant: Cow<'f, Grant>,
+    pub grant: Held<'f, Grant>,
     /// Event id of the other record of the same issue, where both are there.
     pub twin_event_id: Option<String>,
     /// Session that was started.
@@ -82,8 +83,8 @@ pub struct Attribution {
     pub strength: Strength,
 }
 
-/// Credentials by id: those of the facts, and those that only a grant mentions.
-type Known<'f> = BTreeMap<Cow<'f, str>, Cow<'f, CredentialFacts>>;
+/// Credentials with their ids: those of the facts, and those that only a grant mentions.
+type Known<'f> = Vec<(Cow<'f, str>, Held<'f, CredentialFacts>)>;
 
 /// Links everything. The result depends on the facts alone, not on how they were collected.
 pub fn link(facts: &Facts) -> Linked<'_> {
@@ -92,21 +93,22 @@ pub fn link(facts: &Facts) -> Linked<'_> {
     let grants = whole_grants(&calls, &copies);
     let recorded = facts.credentials.iter();
     let mut known: Known = recorded
-        .map(|(id, facts)| (Cow::from(id.as_str()), Cow::Borrowed(facts.as_ref())))
+        .map(|(id, facts)| (Cow::from(id.as_str()), Held::Borrowed(facts.as_ref())))
         .collect();
-    let unrecorded = callers_without_records(&grants, &known);
-    known.extend(unrecorded.into_iter().map(|(id, facts)| (Cow::Owned(id), Cow::Owned(facts))));
+    let unrecorded = callers_without_records(&grants, facts);
+    known.extend(unrecorded.into_iter().map(|(id, facts)| (Cow::Owned(id), Held::own(facts))));
+    known.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
 
-    let console = console_sessions(known.values().map(AsRef::as_ref));
+    let console = console_sessions(known.iter().map(|(_, facts)| facts.as_ref()));
     let index = Index::new(&grants, console.iter().map(String::as_str).collect());
-    let mut found: Vec<Candidates> = known.iter().map(|(id, facts)| index.of(id, facts)).collect();
-    withhold_where_a_grant_is_missing(&mut found, known.values().map(AsRef::as_ref));
-    let unused = unused_credentials(&grants, &found, &known);
+    let mut found = on_all_cores(&known, |(id, facts)| index.of(id, facts));
+    withhold_where_a_grant_is_missing(&mut found, known.iter().map(|(_, facts)| facts.as_ref()));
+    let unused = unused_credentials(&grants, &found, facts);
     let (mut ids, mut all): (Vec<_>, Vec<_>) = known.into_iter().unzip();
     for (id, facts) in unused {
         found.push(index.of(&id, &facts));
         ids.push(Cow::Owned(id));
-        all.push(Cow::Owned(facts));
+        all.push(Held::own(facts));
     }
 
     drop(index); // large, and of no use for what follows
@@ -133,9 +135,22 @@ pub fn link(facts: &Facts) -> Linked<'_> {
     Linked { sessions, grants, attributions, credentials }
 }
 
+/// What `each` makes of every item, in their order, made on all cores.
+fn on_all_cores<T: Sync, R: Send>(items: &[T], each: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let share = items.len().div_ceil(cores).max(1024);
+    let each = &each;
+    std::thread::scope(|scope| {
+        let run = |part| scope.spawn(move || <[T]>::iter(part).map(each).collect::<Vec<R>>());
+        let parts: Vec<_> = items.chunks(share).map(run).collect();
+        let results = parts.into_iter().map(|part| part.join());
+        results.flat_map(|part| part.unwrap_or_else(|e| std::panic::resume_unwind(e))).collect()
+    })
+}
+
 fn origins_of(
     ids: &[Cow<str>],
-    all: &[Cow<CredentialFacts>],
+    all: &[Held<CredentialFacts>],
     found: &[Candidates],
     grants: &[WholeGrant],
 ) -> Vec<Origin> {
@@ -151,9 +166,10 @@ fn origins_of(
 
 /// Callers that only a grant mentions: the previous principal of a role switch, the holder of a
 /// certificate, an identity of a pool.
-fn callers_without_records(grants: &[WholeGrant], known: &Known) -> Vec<(String, CredentialFacts)> {
+fn callers_without_records(grants: &[WholeGrant], facts: &Facts) -> Vec<(String, CredentialFacts)> {
     let callers = grants.iter().map(|whole| whole.grant.obtained_by());
-    let unknown = callers.filter(|caller| !known.contains_key(caller.credential_id.as_str()));
+    let unknown =
+        callers.filter(|caller| !facts.credentials.contains_key(caller.credential_id.as_str()));
     let by_id: BTreeMap<&str, &Caller> =
         unknown.map(|caller| (caller.credential_id.as_str(), caller)).collect();
     by_id
@@ -186,7 +202,7 @@ fn console_sessions<'f>(all: impl Iterator<Item = &'f CredentialFacts>) -> BTree
 fn unused_credentials(
     grants: &[WholeGrant],
     found: &[Candidates],
-    known: &Known,
+    facts: &Facts,
 ) -> BTreeMap<String, CredentialFacts> {
     let used: HashSet<usize> = found
         .iter()
@@ -197,7 +213,7 @@ fn unused_credentials(
     let unused = grants.iter().enumerate().filter(|(i, _)| !used.contains(i));
     unused
         .filter_map(|(_, whole)| issued_credential(whole.grant))
-        .filter(|(id, _)| !known.contains_key(id.as_str()))
+        .filter(|(id, _)| !facts.credentials.contains_key(id.as_str()))
         .collect()
 }
 
@@ -274,7 +290,7 @@ fn group_sessions(credentials: &[LinkedCredential]) -> BTreeMap<String, Vec<usiz
 }
 
 fn linked_grants<'f>(
-    calls: &[Cow<'f, Grant>],
+    calls: &[Held<'f, Grant>],
     grants: &[WholeGrant],
     credentials: &[LinkedCredential],
     sessions: &BTreeMap<String, Vec<usize>>,
@@ -320,10 +336,7 @@ fn linked_grants<'f>(
             let session =
                 users.iter().filter_map(|(c, _)| credentials[*c].facts.session_id.as_ref());
             LinkedGrant {
-                grant: match &calls[whole.place] {
-                    Cow::Borrowed(grant) => Cow::Borrowed(grant),
-                    Cow::Owned(grant) => Cow::Owned(grant.clone()),
-                },
+                grant: calls[whole.place].clone(),
                 twin_event_id: whole.twin.map(|twin| twin.event_id.clone()),
                 issued_session_id: session
                     .min()

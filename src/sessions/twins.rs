@@ -4,12 +4,12 @@
 //! Both carry the same `sharedEventID`. It pairs copies, it does not make them one event.
 //! Source: CloudTrail User Guide, "CloudTrail record contents", sharedEventID.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use hashbrown::HashMap;
 
 use super::facts::SharedCall;
+use super::held::Held;
 use crate::grants::{Grant, cognito, roles_anywhere};
 
 /// An issuing event with its other half.
@@ -58,7 +58,7 @@ fn is_caller_copy(call: &SharedCall, owner: &SharedCall) -> bool {
 
 /// Joins the halves of cross-account grants; every grant comes out once, ordered by event id.
 pub fn whole_grants<'f>(
-    grants: &'f [Cow<'_, Grant>],
+    grants: &'f [Held<'_, Grant>],
     copies: &CallerCopies<'f>,
 ) -> Vec<WholeGrant<'f>> {
     let all = grants.iter().map(AsRef::as_ref).enumerate();

@@ -1,7 +1,7 @@
 //! The columns of the tables about the input itself (**files**, **rejects**, **coverage**) and of the
 //! internal **linking_state**.
 
-use crate::table::Kind::{Int, Json, Text, Time};
+use crate::table::Kind::{Binary, Int, Text, Time};
 use crate::table::{Column, TableDef, col};
 
 /// One row an input object.
@@ -82,5 +82,6 @@ pub const LINKING_STATE: TableDef = TableDef {
 const LINKING_STATE_COLUMNS: &[Column] = &[
     col("kind", Text, "what kind of fact this is"),
     col("key", Text, "its key, unique within the kind"),
-    col("value", Json, "its value"),
+    col("format", Int, "which version of the program can read the value"),
+    col("value", Binary, "its value"),
 ];

@@ -11,23 +11,37 @@ use arrow::error::ArrowError;
 use chrono::NaiveDate;
 use parquet::arrow::{ArrowSchemaConverter, ArrowWriter};
 use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::metadata::SortingColumn;
+use parquet::file::metadata::{ParquetMetaData, SortingColumn};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::{ColumnPath, SchemaDescriptor};
 use uuid::Uuid;
 
 use super::stats;
 use crate::error::{Error, Result};
-use crate::table::{Kind, TableDef};
+use crate::table::{Column, Kind, TableDef};
 
 /// Rows in one row group, the unit that a reader skips or decodes.
 const ROW_GROUP_ROWS: usize = 128 * 1024;
+
+/// Bytes of a page before compression. A file that is being written holds one for each column.
+const PAGE_BYTES: usize = 256 * 1024;
 
 /// Share of lookups for a value that is not there which a bloom filter lets through.
 const BLOOM_FALSE_POSITIVES: f64 = 0.01;
 
 /// Columns where hardly a value repeats: a dictionary would be built only to be thrown away.
-const NEVER_REPEATED: &[&str] = &["event_id", "request_id", "record_hash"];
+const NEVER_REPEATED: &[&str] = &[
+    "event_id",
+    "request_id",
+    "shared_event_id",
+    "record_hash",
+    "request_parameters",
+    "response_elements",
+    "proof_event_id",
+    "grant_event_id",
+    "key",
+    "value",
+];
 
 /// A data file that was written but belongs to no table yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,19 +76,60 @@ pub(super) fn write(
     partition: Option<&str>,
     batches: &[RecordBatch],
 ) -> Result<DataFile> {
-    check(def, partition, batches)?;
+    let rows = batches.iter().map(RecordBatch::num_rows).sum();
+    let sorted = stats::is_sorted(def, batches)?;
+    let batches = batches.iter().map(|batch| Ok(batch.clone()));
+    write_all(table_dir, def, partition, Expected { rows, sorted }, batches)
+}
+
+/// As [`write`], for batches that come one by one; refuses rows out of order.
+pub(super) fn write_sorted(
+    table_dir: &Path,
+    def: &TableDef,
+    partition: Option<&str>,
+    rows: usize,
+    batches: impl Iterator<Item = Result<RecordBatch>>,
+) -> Result<DataFile> {
+    let mut last: Option<RecordBatch> = None;
+    let checked = batches.map(|batch| {
+        let batch = batch?;
+        let both: Vec<RecordBatch> = last.take().into_iter().chain([batch.clone()]).collect();
+        if !stats::is_sorted(def, &both)? {
+            return Err(wrong(def, "rows are not in the table's order"));
+        }
+        last = (batch.num_rows() > 0).then(|| batch.slice(batch.num_rows() - 1, 1));
+        Ok(batch)
+    });
+    write_all(table_dir, def, partition, Expected { rows, sorted: true }, checked)
+}
+
+/// What a file's header says of its content, before the content is there.
+struct Expected {
+    rows: usize,
+    sorted: bool,
+}
+
+fn write_all(
+    table_dir: &Path,
+    def: &TableDef,
+    partition: Option<&str>,
+    expected: Expected,
+    batches: impl Iterator<Item = Result<RecordBatch>>,
+) -> Result<DataFile> {
     let name = format!("part-{}.parquet", Uuid::new_v4());
     let path = match (def.partition_by, partition) {
         (Some(column), Some(value)) => format!("{column}={value}/{name}"),
         _ => name,
     };
+    let check = Check::of(def, partition)?;
+    let checked = batches.map(|batch| batch.and_then(|batch| check.batch(batch)));
     let full: PathBuf = table_dir.join(&path);
     if let Some(parent) = full.parent() {
         fs::create_dir_all(parent).map_err(Error::io(parent))?;
     }
-    let written = write_parquet(&full, def, batches);
-    let size = match written {
-        Ok(size) => size,
+    let written = write_parquet(&full, def, expected, checked);
+    let (size, metadata) = match written {
+        Ok(written) => written,
         Err(e) => {
             // Half a file is of no use to anybody; that it cannot be removed is not the news.
             let _ = fs::remove_file(&full);
@@ -84,38 +139,57 @@ pub(super) fn write(
     Ok(DataFile {
         path,
         size,
-        rows: batches.iter().map(|b| b.num_rows() as u64).sum(),
+        rows: u64::try_from(metadata.file_metadata().num_rows()).unwrap_or(0),
         partition: partition.map(str::to_owned),
-        stats: stats::json(def, batches),
+        stats: stats::json(def, &metadata),
         modified_at: now_millis(),
     })
 }
 
+fn wrong(def: &TableDef, what: &str) -> Error {
+    Error::Arrow(ArrowError::SchemaError(format!("table {}: {what}", def.name)))
+}
+
 /// Refuses batches that would make the table lie: other columns than the table's, rows of another
 /// partition, or a partition value that is no plain date.
-fn check(def: &TableDef, partition: Option<&str>, batches: &[RecordBatch]) -> Result<()> {
-    let wrong = |message: String| {
-        Error::Arrow(ArrowError::SchemaError(format!("table {}: {message}", def.name)))
-    };
-    let schema = def.schema();
-    if batches.iter().any(|b| b.schema_ref().fields() != schema.fields()) {
-        return Err(wrong("a batch does not have the table's columns".to_owned()));
+struct Check<'d> {
+    def: &'d TableDef,
+    schema: SchemaRef,
+    /// Column and day of the partition.
+    partition: Option<(&'static str, i32)>,
+}
+
+impl Check<'_> {
+    fn of<'d>(def: &'d TableDef, partition: Option<&str>) -> Result<Check<'d>> {
+        let partition = match (def.partition_by, partition) {
+            (None, None) => None,
+            (Some(column), Some(value)) => {
+                let day = parse_day(value);
+                Some((
+                    column,
+                    day.ok_or_else(|| wrong(def, &format!("{value:?} is no partition")))?,
+                ))
+            }
+            _ => return Err(wrong(def, "a partition is given exactly where the table has one")),
+        };
+        Ok(Check { def, schema: def.schema(), partition })
     }
-    let (column, value) = match (def.partition_by, partition) {
-        (None, None) => return Ok(()),
-        (Some(column), Some(value)) => (column, value),
-        _ => return Err(wrong("a partition is given exactly where the table has one".to_owned())),
-    };
-    let day = parse_day(value).ok_or_else(|| wrong(format!("{value:?} is no partition")))?;
-    for batch in batches {
-        let days = batch.column_by_name(column).and_then(|c| c.as_primitive_opt::<Date32Type>());
-        let same =
-            days.is_some_and(|d| d.null_count() == 0 && d.values().iter().all(|v| *v == day));
-        if !same {
-            return Err(wrong(format!("a row of the file for {value} has another {column}")));
+
+    fn batch(&self, batch: RecordBatch) -> Result<RecordBatch> {
+        if batch.schema_ref().fields() != self.schema.fields() {
+            return Err(wrong(self.def, "a batch does not have the table's columns"));
         }
+        if let Some((column, day)) = self.partition {
+            let days =
+                batch.column_by_name(column).and_then(|c| c.as_primitive_opt::<Date32Type>());
+            let same =
+                days.is_some_and(|d| d.null_count() == 0 && d.values().iter().all(|v| *v == day));
+            if !same {
+                return Err(wrong(self.def, &format!("a row of the file has another {column}")));
+            }
+        }
+        Ok(batch)
     }
-    Ok(())
 }
 
 /// Days since 1970-01-01 of a date written `2024-05-01`; nothing else is accepted, because it
@@ -126,23 +200,27 @@ pub(super) fn parse_day(text: &str) -> Option<i32> {
         .then(|| Date32Type::from_naive_date(date))
 }
 
-/// Writes and syncs the file; returns its size.
-fn write_parquet(path: &Path, def: &TableDef, batches: &[RecordBatch]) -> Result<u64> {
+/// Writes and syncs the file; returns its size and what Parquet knows of it.
+fn write_parquet(
+    path: &Path,
+    def: &TableDef,
+    expected: Expected,
+    batches: impl Iterator<Item = Result<RecordBatch>>,
+) -> Result<(u64, ParquetMetaData)> {
     let schema = file_schema(def);
-    let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
-    let sorted = stats::is_sorted(def, batches)?;
-    let properties = properties(def, &schema, rows, sorted)?;
+    let properties = properties(def, &schema, expected.rows, expected.sorted)?;
     let file = File::create_new(path).map_err(Error::io(path))?;
-    let mut writer = ArrowWriter::try_new(BufWriter::new(file), schema.clone(), Some(properties))?;
+    let mut buffered = BufWriter::new(file);
+    let mut writer = ArrowWriter::try_new(&mut buffered, schema.clone(), Some(properties))?;
     let wanted: Vec<usize> =
         (0..def.columns.len()).filter(|i| def.partition_by != Some(def.columns[*i].name)).collect();
     for batch in batches {
-        writer.write(&batch.project(&wanted)?)?;
+        writer.write(&batch?.project(&wanted)?)?;
     }
-    let buffered = writer.into_inner()?;
+    let metadata = writer.close()?;
     let file = buffered.into_inner().map_err(|e| Error::io(path)(e.into_error()))?;
     file.sync_all().map_err(Error::io(path))?;
-    Ok(file.metadata().map_err(Error::io(path))?.len())
+    Ok((file.metadata().map_err(Error::io(path))?.len(), metadata))
 }
 
 fn properties(
@@ -155,13 +233,11 @@ fn properties(
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_created_by(concat!("roletrail ", env!("CARGO_PKG_VERSION")).to_owned())
-        .set_statistics_enabled(EnabledStatistics::Page);
+        .set_data_page_size_limit(PAGE_BYTES)
+        .set_statistics_enabled(EnabledStatistics::None);
     for column in def.columns {
         let path = ColumnPath::from(column.name);
-        if column.kind == Kind::Json {
-            // Nobody looks for the page whose smallest JSON text is below another.
-            builder = builder.set_column_statistics_enabled(path.clone(), EnabledStatistics::Chunk);
-        }
+        builder = builder.set_column_statistics_enabled(path.clone(), statistics(def, column));
         if NEVER_REPEATED.contains(&column.name) {
             builder = builder.set_column_dictionary_enabled(path.clone(), false);
         }
@@ -178,6 +254,22 @@ fn properties(
         builder = builder.set_sorting_columns(sorting(def, &leaves));
     }
     Ok(builder.build())
+}
+
+/// Statistics cost two comparisons a value, so only columns have them by which a reader can skip
+/// something: all but text, and the text that files are sorted by or that people filter by.
+fn statistics(def: &TableDef, column: &Column) -> EnabledStatistics {
+    if def.sort_by.first() == Some(&column.name) || column.kind == Kind::Time {
+        EnabledStatistics::Page
+    } else if !matches!(
+        column.kind,
+        Kind::Text | Kind::Json | Kind::Binary | Kind::TextList | Kind::Resources
+    ) || stats::columns(def).any(|c| c.name == column.name)
+    {
+        EnabledStatistics::Chunk
+    } else {
+        EnabledStatistics::None
+    }
 }
 
 /// The sort columns as Parquet names them: by their number among the leaf columns.

@@ -3,10 +3,12 @@
 
 use std::cmp::Ordering;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, make_comparator};
-use arrow::compute::{SortOptions, max, min};
-use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
+use arrow::array::{RecordBatch, make_comparator};
+use arrow::compute::SortOptions;
 use chrono::{DateTime, SecondsFormat};
+use parquet::data_type::ByteArray;
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
+use parquet::file::statistics::Statistics;
 use serde_json::{Map, Value, json};
 
 use crate::error::Result;
@@ -36,45 +38,82 @@ pub(super) fn columns(def: &TableDef) -> impl Iterator<Item = &'static Column> {
     })
 }
 
-/// Delta Lake's statistics of one file, as JSON.
-pub(super) fn json(def: &TableDef, batches: &[RecordBatch]) -> String {
+/// Delta Lake's statistics of one file, as JSON, from those that Parquet keeps of it.
+pub(super) fn json(def: &TableDef, written: &ParquetMetaData) -> String {
     let (mut mins, mut maxs, mut nulls) = (Map::new(), Map::new(), Map::new());
     for column in columns(def) {
-        let arrays: Vec<_> = batches.iter().filter_map(|b| b.column_by_name(column.name)).collect();
-        let null_count: usize = arrays.iter().map(|a| a.null_count()).sum();
+        let of_groups: Option<Vec<&Statistics>> = written
+            .row_groups()
+            .iter()
+            .map(|group| {
+                let path = |c: &&ColumnChunkMetaData| c.column_path().string() == column.name;
+                group.columns().iter().find(path)?.statistics()
+            })
+            .collect();
+        let Some(of_groups) = of_groups else { continue };
+        let null_count: u64 = of_groups.iter().filter_map(|s| s.null_count_opt()).sum();
         nulls.insert(column.name.to_owned(), json!(null_count));
-        let (low, high) = match column.kind {
-            Kind::Time => bounds(&arrays, |a| {
-                let a = a.as_primitive::<TimestampMicrosecondType>();
-                Some((min(a)?, max(a)?))
-            })
-            .map_or((None, None), |(low, high)| (time(low), time(high))),
-            Kind::Int => bounds(&arrays, |a| {
-                let a = a.as_primitive::<Int64Type>();
-                Some((min(a)?, max(a)?))
-            })
-            .map_or((None, None), |(low, high)| (Some(json!(low)), Some(json!(high)))),
-            _ => bounds(&arrays, |a| {
-                let texts = a.as_string::<i32>();
-                let low = texts.iter().flatten().min()?;
-                Some((low, texts.iter().flatten().max()?))
-            })
-            .map_or((None, None), |(low, high)| (text(low), text(high))),
-        };
-        mins.extend(low.map(|v| (column.name.to_owned(), v)));
-        maxs.extend(high.map(|v| (column.name.to_owned(), v)));
+        // A group of nothing but nulls has no bounds; one that has values has both.
+        let bounded: Vec<_> = of_groups.iter().filter(|s| s.min_bytes_opt().is_some()).collect();
+        let low = bounded.iter().map(|s| bound(column, s).0).reduce(|a, b| outer(a, b, true));
+        let high = bounded.iter().map(|s| bound(column, s).1).reduce(|a, b| outer(a, b, false));
+        mins.extend(low.and_then(Bound::shown).map(|v| (column.name.to_owned(), v)));
+        maxs.extend(high.and_then(Bound::shown).map(|v| (column.name.to_owned(), v)));
     }
-    let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+    let rows = written.file_metadata().num_rows();
     json!({"numRecords": rows, "minValues": mins, "maxValues": maxs, "nullCount": nulls})
         .to_string()
 }
 
-/// Smallest and largest value over several arrays; `None` when there is no value at all.
-fn bounds<'a, T: Ord>(
-    arrays: &[&'a ArrayRef],
-    of: impl Fn(&'a ArrayRef) -> Option<(T, T)>,
-) -> Option<(T, T)> {
-    arrays.iter().filter_map(|a| of(a)).reduce(|(low, high), (l, h)| (low.min(l), high.max(h)))
+/// A smallest or largest value.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Bound {
+    /// Not known, or too long to be kept whole.
+    None,
+    Int(i64),
+    Time(i64),
+    Text(String),
+}
+
+impl Bound {
+    fn shown(self) -> Option<Value> {
+        match self {
+            Bound::None => None,
+            Bound::Int(value) => Some(json!(value)),
+            Bound::Time(micros) => time(micros),
+            Bound::Text(text) => Some(Value::String(text)),
+        }
+    }
+}
+
+/// The bounds of one row group.
+fn bound(column: &Column, of_group: &Statistics) -> (Bound, Bound) {
+    let int = |value: Option<&i64>| match (value, column.kind) {
+        (None, _) => Bound::None,
+        (Some(micros), Kind::Time) => Bound::Time(*micros),
+        (Some(value), _) => Bound::Int(*value),
+    };
+    let text = |value: Option<&ByteArray>, whole: bool| {
+        let text = value.filter(|v| whole && v.len() <= LONGEST_BOUND);
+        let text = text.and_then(|v| v.as_utf8().ok());
+        text.map_or(Bound::None, |text| Bound::Text(text.to_owned()))
+    };
+    match of_group {
+        Statistics::Int64(s) => (int(s.min_opt()), int(s.max_opt())),
+        Statistics::ByteArray(s) => {
+            (text(s.min_opt(), s.min_is_exact()), text(s.max_opt(), s.max_is_exact()))
+        }
+        _ => (Bound::None, Bound::None),
+    }
+}
+
+/// The smaller, or the larger, of two bounds; not known when one of them is not.
+fn outer(a: Bound, b: Bound, smaller: bool) -> Bound {
+    match (&a, &b) {
+        (Bound::None, _) | (_, Bound::None) => Bound::None,
+        _ if smaller => a.min(b),
+        _ => a.max(b),
+    }
 }
 
 /// A time as Delta's statistics write it. Microseconds are kept where there are any, so that the
@@ -83,10 +122,6 @@ fn time(micros: i64) -> Option<Value> {
     let time = DateTime::from_timestamp_micros(micros)?;
     let digits = if micros % 1000 == 0 { SecondsFormat::Millis } else { SecondsFormat::Micros };
     Some(Value::String(time.to_rfc3339_opts(digits, true)))
-}
-
-fn text(value: &str) -> Option<Value> {
-    (value.len() <= LONGEST_BOUND).then(|| Value::String(value.to_owned()))
 }
 
 /// Whether the rows are in ascending order of the table's sort columns, nulls first, over all

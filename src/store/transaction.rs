@@ -117,6 +117,25 @@ impl Transaction {
         Ok(file)
     }
 
+    /// As [`Transaction::write_file`], for batches that are made one after the other and together
+    /// have `rows` rows.
+    ///
+    /// # Errors
+    ///
+    /// Those of the batches; [`Error::Arrow`] when they are not sorted.
+    pub fn write_sorted(
+        &self,
+        def: &TableDef,
+        partition: Option<&str>,
+        rows: usize,
+        batches: impl Iterator<Item = Result<RecordBatch>>,
+    ) -> Result<DataFile> {
+        let table = self.table(def)?;
+        let file = datafile::write_sorted(table.dir(), def, partition, rows, batches)?;
+        self.written().push(table.dir().join(&file.path));
+        Ok(file)
+    }
+
     /// The data files of `def` at the beginning of the transaction: absolute paths, sorted.
     pub fn files(&self, def: &TableDef) -> Result<Vec<PathBuf>> {
         Ok(self.table(def)?.files().into_iter().map(|(path, _)| path).collect())

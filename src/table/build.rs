@@ -1,24 +1,27 @@
 //! Small helpers over Arrow's builders, so that a table's writer reads as its column list.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanBuilder, Date32Builder, Int64Builder, ListBuilder, RecordBatch, StringBuilder,
-    StructBuilder, TimestampMicrosecondBuilder,
+    ArrayRef, BinaryBuilder, BooleanBuilder, Date32Builder, Int64Builder, ListBuilder, RecordBatch,
+    StringBuilder, StructBuilder, TimestampMicrosecondBuilder,
 };
 use arrow::datatypes::DataType;
 
 use super::{Kind, TableDef, list_item, resource_fields};
 use crate::error::Result;
 
-/// A cell on its way into a column.
+/// A cell on its way into a column; text is borrowed where it lives long enough.
 #[derive(Debug, Clone, Default)]
-pub enum Cell {
+pub enum Cell<'r> {
     /// SQL's NULL.
     #[default]
     Null,
     /// For [`Kind::Text`] and [`Kind::Json`].
-    Text(String),
+    Text(Cow<'r, str>),
+    /// For [`Kind::Binary`].
+    Binary(Vec<u8>),
     /// For [`Kind::Int`].
     Int(i64),
     /// For [`Kind::Bool`].
@@ -28,42 +31,63 @@ pub enum Cell {
     /// For [`Kind::Date`]: days since 1970-01-01.
     Date(i32),
     /// For [`Kind::TextList`].
-    List(Vec<String>),
+    List(Vec<Cow<'r, str>>),
 }
 
-impl<T: Into<Cell>> From<Option<T>> for Cell {
-    fn from(value: Option<T>) -> Cell {
+impl<'r, T: Into<Cell<'r>>> From<Option<T>> for Cell<'r> {
+    fn from(value: Option<T>) -> Cell<'r> {
         value.map_or(Cell::Null, Into::into)
     }
 }
-impl From<String> for Cell {
-    fn from(value: String) -> Cell {
-        Cell::Text(value)
+impl From<String> for Cell<'_> {
+    fn from(value: String) -> Self {
+        Cell::Text(Cow::Owned(value))
     }
 }
-impl From<&str> for Cell {
-    fn from(value: &str) -> Cell {
-        Cell::Text(value.to_owned())
+impl<'r> From<&'r String> for Cell<'r> {
+    fn from(value: &'r String) -> Cell<'r> {
+        Cell::Text(Cow::Borrowed(value))
     }
 }
-impl From<i64> for Cell {
-    fn from(value: i64) -> Cell {
+impl<'r> From<&'r str> for Cell<'r> {
+    fn from(value: &'r str) -> Cell<'r> {
+        Cell::Text(Cow::Borrowed(value))
+    }
+}
+impl From<Vec<u8>> for Cell<'_> {
+    fn from(value: Vec<u8>) -> Self {
+        Cell::Binary(value)
+    }
+}
+impl From<i64> for Cell<'_> {
+    fn from(value: i64) -> Self {
         Cell::Int(value)
     }
 }
-impl From<bool> for Cell {
-    fn from(value: bool) -> Cell {
+impl From<bool> for Cell<'_> {
+    fn from(value: bool) -> Self {
         Cell::Bool(value)
     }
 }
-impl From<Vec<String>> for Cell {
-    fn from(value: Vec<String>) -> Cell {
-        Cell::List(value)
+impl From<Vec<String>> for Cell<'_> {
+    fn from(value: Vec<String>) -> Self {
+        Cell::List(value.into_iter().map(Cow::Owned).collect())
+    }
+}
+impl<'r> From<&'r [String]> for Cell<'r> {
+    fn from(value: &'r [String]) -> Cell<'r> {
+        Cell::List(value.iter().map(|text| Cow::Borrowed(text.as_str())).collect())
+    }
+}
+impl<'r> FromIterator<&'r str> for Cell<'r> {
+    fn from_iter<T: IntoIterator<Item = &'r str>>(values: T) -> Cell<'r> {
+        Cell::List(values.into_iter().map(Cow::Borrowed).collect())
     }
 }
 
 enum ColumnBuilder {
     Text(StringBuilder),
+    Binary(BinaryBuilder),
     Int(Int64Builder),
     Bool(BooleanBuilder),
     Time(TimestampMicrosecondBuilder),
@@ -76,6 +100,7 @@ impl ColumnBuilder {
     fn new(kind: Kind) -> ColumnBuilder {
         match kind {
             Kind::Text | Kind::Json => ColumnBuilder::Text(StringBuilder::new()),
+            Kind::Binary => ColumnBuilder::Binary(BinaryBuilder::new()),
             Kind::Int => ColumnBuilder::Int(Int64Builder::new()),
             Kind::Bool => ColumnBuilder::Bool(BooleanBuilder::new()),
             Kind::Time => {
@@ -98,6 +123,8 @@ impl ColumnBuilder {
         match (self, cell) {
             (ColumnBuilder::Text(b), Cell::Text(v)) => b.append_value(v),
             (ColumnBuilder::Text(b), _) => b.append_null(),
+            (ColumnBuilder::Binary(b), Cell::Binary(v)) => b.append_value(v),
+            (ColumnBuilder::Binary(b), _) => b.append_null(),
             (ColumnBuilder::Int(b), Cell::Int(v)) => b.append_value(v),
             (ColumnBuilder::Int(b), _) => b.append_null(),
             (ColumnBuilder::Bool(b), Cell::Bool(v)) => b.append_value(v),
@@ -118,6 +145,7 @@ impl ColumnBuilder {
     fn finish(&mut self) -> ArrayRef {
         match self {
             ColumnBuilder::Text(b) => Arc::new(b.finish()),
+            ColumnBuilder::Binary(b) => Arc::new(b.finish()),
             ColumnBuilder::Int(b) => Arc::new(b.finish()),
             ColumnBuilder::Bool(b) => Arc::new(b.finish()),
             ColumnBuilder::Time(b) => Arc::new(b.finish()),

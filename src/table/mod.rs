@@ -8,7 +8,10 @@ pub mod build;
 
 use std::sync::Arc;
 
+use arrow::array::{Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
+
+use crate::error::{Error, Result};
 
 /// The kinds of value that our tables hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +20,8 @@ pub enum Kind {
     Text,
     /// Text that holds one JSON value, compact.
     Json,
+    /// Bytes that only this program reads.
+    Binary,
     /// A 64-bit signed whole number.
     Int,
     /// True or false.
@@ -36,6 +41,7 @@ impl Kind {
     pub fn arrow(self) -> DataType {
         match self {
             Kind::Text | Kind::Json => DataType::Utf8,
+            Kind::Binary => DataType::Binary,
             Kind::Int => DataType::Int64,
             Kind::Bool => DataType::Boolean,
             Kind::Time => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
@@ -50,6 +56,7 @@ impl Kind {
         match self {
             Kind::Text => "text",
             Kind::Json => "json text",
+            Kind::Binary => "bytea",
             Kind::Int => "bigint",
             Kind::Bool => "boolean",
             Kind::Time => "timestamp (us, UTC)",
@@ -114,4 +121,16 @@ impl TableDef {
             self.columns.iter().map(|c| Field::new(c.name, c.kind.arrow(), true)).collect();
         Arc::new(Schema::new(fields))
     }
+}
+
+/// A column of a batch that we made ourselves.
+///
+/// # Errors
+/// Arrow's, where it is missing or of another type: a defect of ours, or a table that somebody changed.
+pub(crate) fn typed<'b, T: 'static>(batch: &'b RecordBatch, name: &str) -> Result<&'b T> {
+    let column = batch.column_by_name(name).and_then(|c| c.as_any().downcast_ref::<T>());
+    column.ok_or_else(|| {
+        let message = format!("column {name} is missing or of another type");
+        Error::Arrow(arrow::error::ArrowError::SchemaError(message))
+    })
 }

@@ -146,12 +146,9 @@ fn decode(files: &[LogFile], build: bool) {
 struct Kept(std::sync::Mutex<Vec<(i32, Vec<arrow::array::RecordBatch>)>>);
 
 impl Sink for Kept {
-    fn write(
-        &self,
-        day: i32,
-        batches: Vec<arrow::array::RecordBatch>,
-    ) -> roletrail::error::Result<()> {
-        self.0.lock().unwrap().push((day, batches));
+    fn write(&self, events: roletrail::intake::DayEvents) -> roletrail::error::Result<()> {
+        let batches = events.batches.collect::<roletrail::error::Result<_>>()?;
+        self.0.lock().unwrap().push((events.day, batches));
         Ok(())
     }
 }
@@ -171,7 +168,9 @@ fn link_and_write(files: &[LogFile], events: u64, megabytes: f64) {
     let linking = timed(|| {
         let linked = link(&facts);
         sessions = linked.sessions.len();
-        rows::TABLES.iter().for_each(|(_, build)| _ = std::hint::black_box(build(&linked)));
+        rows::TABLES
+            .iter()
+            .for_each(|(_, build)| _ = std::hint::black_box(build(&linked).batches.count()));
     });
     report(&format!("link {sessions} sessions"), linking, events, megabytes, None);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();

@@ -11,7 +11,7 @@ use roletrail::sources::discover;
 struct Nowhere;
 
 impl roletrail::intake::Sink for Nowhere {
-    fn write(&self, _: i32, _: Vec<arrow::array::RecordBatch>) -> roletrail::error::Result<()> {
+    fn write(&self, _: roletrail::intake::DayEvents) -> roletrail::error::Result<()> {
         Ok(())
     }
 }

@@ -1,22 +1,23 @@
 //! Rows of **credentials**.
 
-use arrow::array::RecordBatch;
-
 use super::{
-    build, candidate_count, chain, count, instant, link_strength, role_arn, session_name, text,
+    TableRows, build, candidate_count, chain, count, instant, link_strength, role_arn,
+    session_name, text,
 };
-use crate::error::Result;
 use crate::sessions::columns::CREDENTIALS;
 use crate::sessions::link::{Linked, LinkedCredential};
 use crate::table::build::Cell;
 
-pub(super) fn rows(linked: &Linked) -> Result<RecordBatch> {
+pub(super) fn rows<'l>(linked: &'l Linked<'l>) -> TableRows<'l> {
     let mut all: Vec<&LinkedCredential> = linked.credentials.iter().collect();
-    all.sort_by_key(|credential| &credential.id);
-    build(&CREDENTIALS, all.into_iter().map(|c| credential_row(linked, c)))
+    all.sort_unstable_by_key(|credential| &credential.id);
+    build(&CREDENTIALS, all, |rows, credential| rows.push(credential_row(linked, credential)))
 }
 
-fn credential_row(linked: &Linked, credential: &LinkedCredential) -> Vec<Cell> {
+fn credential_row<'l>(
+    linked: &'l Linked<'l>,
+    credential: &'l LinkedCredential<'l>,
+) -> Vec<Cell<'l>> {
     let (facts, origin) = (&credential.facts, &credential.origin);
     vec![
         credential.id.as_ref().into(),
@@ -35,7 +36,7 @@ fn credential_row(linked: &Linked, credential: &LinkedCredential) -> Vec<Cell> {
         count(facts.events),
         count(facts.forwarded),
         origin.parent.map(|i| linked.credentials[i].id.as_ref()).into(),
-        origin.grant.map(|i| linked.grants[i].grant.event_id.clone()).into(),
+        origin.grant.map(|i| linked.grants[i].grant.event_id.as_str()).into(),
         origin.origin_type.as_str().into(),
         text(&origin.origin),
         text(&origin.account_id),

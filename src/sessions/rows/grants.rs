@@ -1,21 +1,18 @@
 //! Rows of **grants**.
 
-use arrow::array::RecordBatch;
-
-use super::{build, instant, text};
-use crate::error::Result;
+use super::{TableRows, build, instant, text};
 use crate::grants::columns::GRANTS;
 use crate::sessions::link::{Linked, LinkedGrant, expiry};
 use crate::sessions::properties::seconds_given;
 use crate::table::build::Cell;
 
-pub(super) fn rows(linked: &Linked) -> Result<RecordBatch> {
+pub(super) fn rows<'l>(linked: &'l Linked<'l>) -> TableRows<'l> {
     let mut all: Vec<&LinkedGrant> = linked.grants.iter().collect();
-    all.sort_by_key(|g| (g.grant.event_time, &g.grant.event_id, g.grant.record_hash));
-    build(&GRANTS, all.into_iter().map(grant_row))
+    all.sort_unstable_by_key(|g| (g.grant.event_time, &g.grant.event_id, g.grant.record_hash));
+    build(&GRANTS, all, |rows, grant| rows.push(grant_row(grant)))
 }
 
-fn grant_row(linked: &LinkedGrant) -> Vec<Cell> {
+fn grant_row<'l>(linked: &'l LinkedGrant<'l>) -> Vec<Cell<'l>> {
     let grant = &linked.grant;
     let (caller, child) = (&grant.caller, &grant.child);
     let holder = grant.principal.as_deref();
@@ -55,7 +52,7 @@ fn grant_row(linked: &LinkedGrant) -> Vec<Cell> {
         text(&grant.source_identity),
         text(&grant.mfa_serial),
         text(&grant.tags),
-        if keys.is_empty() { Cell::Null } else { keys.clone().into() },
+        if keys.is_empty() { Cell::Null } else { keys.as_slice().into() },
         text(&grant.incoming_transitive_tags),
         text(&grant.session_policy),
         grant.cross_account().into(),

@@ -1,50 +1,70 @@
 //! Rows of **links** and **attributions**.
 
-use arrow::array::RecordBatch;
-
-use super::{build, candidate_count, text};
-use crate::error::Result;
+use super::{TableRows, build, candidate_count, text};
+use crate::sessions::candidates::Candidate;
 use crate::sessions::columns::{ATTRIBUTIONS, LINKS};
-use crate::sessions::link::{Attribution, Linked, LinkedGrant};
+use crate::sessions::link::{Attribution, Linked, LinkedCredential, LinkedGrant};
 use crate::table::build::Cell;
 
-pub(super) fn rows(linked: &Linked) -> Result<RecordBatch> {
-    let mut rows = Vec::new();
+pub(super) fn rows<'l>(linked: &'l Linked<'l>) -> TableRows<'l> {
+    let mut hops: Vec<Hop> = Vec::new();
     for credential in &linked.credentials {
         let candidates = &credential.candidates;
-        for candidate in candidates.found.iter().chain(&candidates.refused) {
-            let LinkedGrant { grant, twin_event_id, .. } = &linked.grants[candidate.grant];
-            let (facts, parent) = (&credential.facts, grant.obtained_by());
-            let cells = vec![
-                text(&facts.session_id),
-                text(&facts.access_key_id),
-                text(&parent.session_id),
-                text(&parent.access_key_id),
-                candidate.rule.into(),
-                candidate.strength.as_str().into(),
-                grant.event_id.as_str().into(),
-                text(twin_event_id),
-                candidate_count(credential),
-                grant.source_file.as_str().into(),
-                Cell::Int(grant.source_record),
-            ];
-            let (session, key) = (facts.session_id.as_deref(), facts.access_key_id.as_deref());
-            rows.push(((session, key, grant.event_id.as_str()), cells));
-        }
+        let all = candidates.found.iter().chain(&candidates.refused);
+        hops.extend(all.map(|candidate| Hop {
+            credential,
+            candidate,
+            grant: &linked.grants[candidate.grant],
+        }));
     }
-    rows.sort_by_key(|(place, _)| *place);
-    build(&LINKS, rows.into_iter().map(|(_, cells)| cells))
+    hops.sort_by_key(Hop::place);
+    build(&LINKS, hops, |rows, hop| rows.push(hop.row()))
 }
 
-pub(super) fn attributions(linked: &Linked) -> Result<RecordBatch> {
-    let row = |a: &Attribution| {
+/// A credential and one grant that could have started it.
+struct Hop<'l> {
+    credential: &'l LinkedCredential<'l>,
+    candidate: &'l Candidate,
+    grant: &'l LinkedGrant<'l>,
+}
+
+impl<'l> Hop<'l> {
+    fn place(&self) -> (Option<&'l str>, Option<&'l str>, &'l str) {
+        let facts = &self.credential.facts;
+        let (session, key) = (facts.session_id.as_deref(), facts.access_key_id.as_deref());
+        (session, key, &self.grant.grant.event_id)
+    }
+
+    fn row(&self) -> Vec<Cell<'l>> {
+        let LinkedGrant { grant, twin_event_id, .. } = self.grant;
+        let (facts, parent) = (&self.credential.facts, grant.obtained_by());
         vec![
-            a.event_id.as_str().into(),
-            a.credential_id.as_str().into(),
-            a.rule.into(),
-            a.strength.as_str().into(),
-            a.proof_event_id.as_str().into(),
+            text(&facts.session_id),
+            text(&facts.access_key_id),
+            text(&parent.session_id),
+            text(&parent.access_key_id),
+            self.candidate.rule.into(),
+            self.candidate.strength.as_str().into(),
+            grant.event_id.as_str().into(),
+            text(twin_event_id),
+            candidate_count(self.credential),
+            grant.source_file.as_str().into(),
+            Cell::Int(grant.source_record),
         ]
-    };
-    build(&ATTRIBUTIONS, linked.attributions.iter().map(row))
+    }
+}
+
+pub(super) fn attributions<'l>(linked: &'l Linked<'l>) -> TableRows<'l> {
+    let all = linked.attributions.iter().collect();
+    build(&ATTRIBUTIONS, all, |rows, attribution| rows.push(attribution_row(attribution)))
+}
+
+fn attribution_row(attribution: &Attribution) -> Vec<Cell<'_>> {
+    vec![
+        attribution.event_id.as_str().into(),
+        attribution.credential_id.as_str().into(),
+        attribution.rule.into(),
+        attribution.strength.as_str().into(),
+        attribution.proof_event_id.as_str().into(),
+    ]
 }

@@ -19,12 +19,18 @@ use crate::table::TableDef;
 use crate::table::build::{Cell, RowsBuilder};
 
 /// A table and what builds its rows.
-pub type Table = (&'static TableDef, fn(&Linked) -> Result<RecordBatch>);
+pub type Table = (&'static TableDef, for<'l> fn(&'l Linked<'l>) -> TableRows<'l>);
 
-/// All five, each in its table's order. They are built one by one, so that one can be written and
-/// forgotten before the next.
-///
-/// The builders fail with Arrow's errors, if rows and schema disagree: a defect of ours.
+/// The rows of one table, in its order.
+pub struct TableRows<'l> {
+    /// How many there are.
+    pub rows: usize,
+    /// Some thousand rows at a time, each made when it is asked for. They fail with Arrow's errors, if
+    /// rows and schema disagree: a defect of ours.
+    pub batches: Box<dyn Iterator<Item = Result<RecordBatch>> + 'l>,
+}
+
+/// All five. They are built one by one, so that one can be written and forgotten before the next.
 pub const TABLES: [Table; 5] = [
     (&SESSIONS, sessions::rows),
     (&CREDENTIALS, credentials::rows),
@@ -33,48 +39,62 @@ pub const TABLES: [Table; 5] = [
     (&GRANTS, grants::rows),
 ];
 
-fn build(def: &'static TableDef, rows: impl Iterator<Item = Vec<Cell>>) -> Result<RecordBatch> {
+/// Rows of one batch.
+const BATCH_ROWS: usize = 8 * 1024;
+
+/// The rows that `push` makes of the items, which are in the table's order.
+fn build<'l, T: 'l>(
+    def: &'static TableDef,
+    items: Vec<T>,
+    push: impl Fn(&mut RowsBuilder, &T) + 'l,
+) -> TableRows<'l> {
+    let rows = items.len();
     let mut builder = RowsBuilder::new(def);
-    rows.for_each(|row| builder.push(row));
-    builder.finish()
+    // One batch even of no rows: a table in memory needs its columns.
+    let starts = (0..rows.max(1)).step_by(BATCH_ROWS);
+    let batches = starts.map(move |start| {
+        items[start..rows.min(start + BATCH_ROWS)].iter().for_each(|item| push(&mut builder, item));
+        builder.finish()
+    });
+    TableRows { rows, batches: Box::new(batches) }
 }
 
-fn text(value: &Option<String>) -> Cell {
-    value.clone().into()
+fn text(value: &Option<String>) -> Cell<'_> {
+    value.as_deref().into()
 }
 
-fn instant(value: Option<i64>) -> Cell {
+fn instant<'l>(value: Option<i64>) -> Cell<'l> {
     value.map_or(Cell::Null, Cell::Time)
 }
 
-fn count(value: u64) -> Cell {
+fn count<'l>(value: u64) -> Cell<'l> {
     Cell::Int(i64::try_from(value).unwrap_or(i64::MAX))
 }
 
-fn list<'s>(values: impl Iterator<Item = &'s str>) -> Cell {
-    Cell::List(values.map(str::to_owned).collect())
+fn list<'l>(values: impl Iterator<Item = &'l str>) -> Cell<'l> {
+    values.collect()
 }
 
-fn chain(labels: &[Arc<str>]) -> Cell {
+fn chain(labels: &[Arc<str>]) -> Cell<'_> {
     list(labels.iter().map(AsRef::as_ref))
 }
 
 /// The strength of the hop; an origin that nobody obtained has no hop.
-fn link_strength(origin: &Origin) -> Cell {
+fn link_strength<'l>(origin: &Origin) -> Cell<'l> {
     let no_hop = origin.link_rule.is_none() && origin.unresolved_reason.is_none();
     if no_hop { Cell::Null } else { origin.link_strength.as_str().into() }
 }
 
-fn candidate_count(credential: &LinkedCredential) -> Cell {
+fn candidate_count<'l>(credential: &LinkedCredential) -> Cell<'l> {
     count(credential.candidates.count() as u64)
 }
 
-fn role_arn(facts: &CredentialFacts) -> Option<String> {
+fn role_arn(facts: &CredentialFacts) -> Option<&str> {
     let role = facts.identity_type.as_deref() == Some("AssumedRole");
-    facts.issuer_arn.clone().filter(|_| role)
+    facts.issuer_arn.as_deref().filter(|_| role)
 }
 
-fn session_name(facts: &CredentialFacts) -> Option<String> {
+fn session_name(facts: &CredentialFacts) -> Option<&str> {
     let named = matches!(facts.identity_type.as_deref(), Some("AssumedRole" | "FederatedUser"));
-    facts.session_name().filter(|_| named).map(str::to_owned)
+    facts.session_name().filter(|_| named)
 }

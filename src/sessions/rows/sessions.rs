@@ -4,10 +4,9 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-
-use super::{build, chain, count, instant, link_strength, list, role_arn, session_name, text};
-use crate::error::Result;
+use super::{
+    TableRows, build, chain, count, instant, link_strength, list, role_arn, session_name, text,
+};
 use crate::grants::Grant;
 use crate::model::strength::Strength;
 use crate::sessions::columns::SESSIONS;
@@ -46,7 +45,7 @@ impl<'l> Session<'l> {
         let speaker = *voters_by_evidence.first()?;
         let disagree = voters.iter().any(|c| !c.origin.names_same(&speaker.origin));
         let facts = match credentials.as_slice() {
-            [only] => Cow::Borrowed(only.facts.as_ref()),
+            [only] => Cow::Borrowed(&*only.facts),
             several => Cow::Owned(together(several)),
         };
         Some(Session { credentials, facts, speaker, disagree })
@@ -98,7 +97,7 @@ fn together(credentials: &[&LinkedCredential]) -> CredentialFacts {
     if let Some(first) = credentials.first() {
         facts.partition.clone_from(&first.facts.partition);
     }
-    credentials.iter().for_each(|c| facts.merge(c.facts.clone().into_owned()));
+    credentials.iter().for_each(|c| facts.merge(CredentialFacts::clone(&c.facts)));
     facts
 }
 
@@ -123,17 +122,21 @@ fn role_kind(facts: &CredentialFacts) -> Option<&'static str> {
     })
 }
 
-pub(super) fn rows(linked: &Linked) -> Result<RecordBatch> {
-    let mut all: Vec<(&String, Session)> = linked
-        .sessions
-        .iter()
-        .filter_map(|(id, members)| Some((id, Session::of(linked, members)?)))
-        .collect();
-    all.sort_by_key(|(id, session)| (session.facts.created, *id));
-    build(&SESSIONS, all.iter().map(|(id, session)| session_row(linked, id, session)))
+pub(super) fn rows<'l>(linked: &'l Linked<'l>) -> TableRows<'l> {
+    let created = |members: &[usize]| {
+        members.iter().filter_map(|i| linked.credentials[*i].facts.created).min()
+    };
+    let mut all: Vec<_> =
+        linked.sessions.iter().map(|(id, members)| (created(members), id, members)).collect();
+    all.sort_unstable();
+    build(&SESSIONS, all, |rows, (_, id, members)| {
+        if let Some(session) = Session::of(linked, members) {
+            rows.push(session_row(linked, id, &session));
+        }
+    })
 }
 
-fn session_row(linked: &Linked, id: &str, session: &Session) -> Vec<Cell> {
+fn session_row<'l>(linked: &'l Linked<'l>, id: &'l str, session: &'l Session<'l>) -> Vec<Cell<'l>> {
     let facts = &session.facts;
     let origin = &session.speaker.origin;
     let known = !session.disagree;
@@ -145,10 +148,10 @@ fn session_row(linked: &Linked, id: &str, session: &Session) -> Vec<Cell> {
         let grants = c.candidates.found.iter().map(|c| &linked.grants[c.grant].grant);
         grants.filter_map(|grant| expiry(grant)).max()
     });
-    let known_text = |value: &Option<String>| if known { text(value) } else { Cell::Null };
+    let known_text = |value: &'l Option<String>| if known { text(value) } else { Cell::Null };
     let reason = if known { origin.unresolved_reason } else { Some("credentials_disagree") };
     let strength = if known { origin.chain_strength } else { Strength::None };
-    let set = |values: &SmallestValues| list(values.values());
+    let set = |values: &'l SmallestValues| list(values.values());
     let mut cells = vec![
         id.into(),
         text(&facts.identity_type),
@@ -193,11 +196,12 @@ fn session_row(linked: &Linked, id: &str, session: &Session) -> Vec<Cell> {
 }
 
 /// The columns after those that identify and attribute.
-fn property_cells(linked: &Linked, session: &Session) -> Vec<Cell> {
+fn property_cells<'l>(linked: &'l Linked<'l>, session: &'l Session<'l>) -> Vec<Cell<'l>> {
     let grants = issuing_grants(linked, session);
-    let shown = |value: fn(&Grant) -> Option<&str>| -> Cell { common(&grants, value).into() };
+    let shown =
+        |value: fn(&'l Grant) -> Option<&'l str>| -> Cell<'l> { common(&grants, value).into() };
     let only = session.common(|c| c.origin.grant).flatten();
-    let tags = |tags: fn(&Properties) -> &Option<Arc<Tags>>| -> Cell {
+    let tags = |tags: fn(&Properties) -> &Option<Arc<Tags>>| -> Cell<'l> {
         let tags = session.common(|c| tags(&c.properties).as_deref()).flatten();
         tags.and_then(|tags| serde_json::to_string(tags).ok()).into()
     };

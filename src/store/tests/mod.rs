@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Date32Array, Int64Array, ListBuilder, RecordBatch,
-    StringArray, StringBuilder, StructBuilder, TimestampMicrosecondArray,
+    Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Date32Array, Int64Array, ListBuilder,
+    RecordBatch, StringArray, StringBuilder, StructBuilder, TimestampMicrosecondArray,
 };
 use arrow::compute::{cast, concat_batches};
 use arrow::datatypes::{DataType, Int64Type, TimestampMicrosecondType};
@@ -34,6 +34,9 @@ fn sample(def: &TableDef, start: i64, rows: i64, time: i64) -> RecordBatch {
         match column.kind {
             Kind::Text => Arc::new(StringArray::from_iter(
                 numbers().map(|(i, n)| (!null(i)).then(|| format!("{}-{n:08}", column.name))),
+            )),
+            Kind::Binary => Arc::new(BinaryArray::from_iter(
+                numbers().map(|(i, n)| (!null(i)).then(|| n.to_le_bytes())),
             )),
             Kind::Json => Arc::new(StringArray::from_iter(
                 numbers().map(|(i, n)| (!null(i)).then(|| format!("{{\"n\":{n}}}"))),
@@ -240,10 +243,11 @@ async fn aggregates_are_answered_from_rows_not_from_bounds() {
     let dir = tempdir().unwrap();
     let mut tx = Transaction::begin(dir.path()).await.unwrap();
     let long = |c: char| format!("{}{c}", "x".repeat(300));
-    let names = ["kind", "key", "value"];
-    let columns =
-        names.map(|_| Arc::new(StringArray::from(vec![long('a'), long('b')])) as ArrayRef);
-    let batch = RecordBatch::try_new(LINKING_STATE.schema(), columns.to_vec()).unwrap();
+    let text = || Arc::new(StringArray::from(vec![long('a'), long('b')])) as ArrayRef;
+    let format = Arc::new(Int64Array::from(vec![1, 1]));
+    let value = Arc::new(BinaryArray::from(vec![b"a".as_slice(), b"b"]));
+    let columns = vec![text(), text(), format, value];
+    let batch = RecordBatch::try_new(LINKING_STATE.schema(), columns).unwrap();
     let file = tx.write_file(&LINKING_STATE, None, &[batch]).unwrap();
     assert!(!file.stats.contains("xxx"), "a long bound is left out: {}", file.stats);
     tx.append(&LINKING_STATE, vec![file]).unwrap();
