@@ -47,8 +47,8 @@ pub fn read(tx: &Transaction) -> Result<Facts> {
             let value = values.value(row);
             match kinds.value(row) {
                 CREDENTIAL => {
-                    let credential: CredentialFacts = parse(tx, value)?;
-                    facts.credentials.insert(keys.value(row).to_owned(), Box::new(credential));
+                    let credential: Box<CredentialFacts> = parse(tx, value)?;
+                    facts.add_credential(keys.value(row).to_owned(), credential);
                 }
                 GRANT => {
                     let grant: Box<Grant> = parse(tx, value)?;

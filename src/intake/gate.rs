@@ -11,7 +11,7 @@ use super::seen::{Claim, Seen};
 pub type Ticket = (usize, usize);
 
 /// Bytes of chunks that may wait for an earlier one.
-const MOST_WAITING: usize = 32 << 20;
+const MOST_WAITING: usize = 16 << 20;
 
 /// A chunk that passed, and what its rows are to what passed before.
 pub struct Passed {

@@ -7,43 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
+use super::values::{SmallestValues, Texts};
 use crate::decode::{Event, Identity};
 use crate::grants::Grant;
 use crate::model::arn;
-
-/// Most values kept of a set that callers can grow at will (addresses, user agents).
-pub const MOST_VALUES: usize = 100;
-
-/// The smallest values of a set, in text order; what is dropped does not depend on the order of
-/// insertion.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SmallestValues(Vec<Box<str>>);
-
-impl SmallestValues {
-    /// Adds one value.
-    pub fn add(&mut self, value: &str) {
-        let Err(place) = self.0.binary_search_by(|known| known.as_ref().cmp(value)) else { return };
-        if place >= MOST_VALUES {
-            return;
-        }
-        if self.0.is_empty() {
-            // Most sets stay at one or two values, and there are millions of them.
-            self.0.reserve_exact(1);
-        }
-        self.0.insert(place, value.into());
-        self.0.truncate(MOST_VALUES);
-    }
-
-    /// Adds the values of another set.
-    pub fn merge(&mut self, other: &SmallestValues) {
-        other.0.iter().for_each(|value| self.add(value));
-    }
-
-    /// The values in text order.
-    pub fn values(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(AsRef::as_ref)
-    }
-}
 
 /// What the records say of one credential. Times are microseconds since 1970.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -252,7 +219,7 @@ pub struct SharedCall {
 }
 
 /// Everything that linking works on.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default)]
 pub struct Facts {
     /// By credential id.
     pub credentials: HashMap<String, Box<CredentialFacts>>,
@@ -260,6 +227,8 @@ pub struct Facts {
     pub grants: BTreeMap<(String, u64), Box<Grant>>,
     /// Copies of calls that several accounts recorded.
     pub shared_calls: BTreeSet<SharedCall>,
+    /// Texts that the credentials' sets have in common.
+    texts: Texts,
 }
 
 impl Facts {
@@ -280,6 +249,18 @@ impl Facts {
             self.add_grant(id, grant);
         }
         self.shared_calls.extend(other.shared_calls);
+    }
+
+    /// Adds a credential that is not there yet.
+    pub fn add_credential(&mut self, id: String, mut facts: Box<CredentialFacts>) {
+        let sets = [
+            &mut facts.source_ip_addresses,
+            &mut facts.user_agents,
+            &mut facts.aws_regions,
+            &mut facts.event_sources,
+        ];
+        sets.into_iter().for_each(|set| set.share(&mut self.texts));
+        self.credentials.insert(id, facts);
     }
 
     /// Adds a grant. The same event may stand in several files; the first by name is its evidence.
@@ -325,15 +306,15 @@ impl Facts {
         facts.forwarded += u64::from(event.identity.columns.invoked_by.is_some());
         facts.delegated += u64::from(event.identity.delegate_account_id.is_some());
         if let Some(address) = event.source_ip_address {
-            facts.source_ip_addresses.add(address);
+            facts.source_ip_addresses.add(address, &mut self.texts);
         }
         if let Some(agent) = event.user_agent {
-            facts.user_agents.add(agent);
+            facts.user_agents.add(agent, &mut self.texts);
         }
         if !event.aws_region.is_empty() {
-            facts.aws_regions.add(event.aws_region);
+            facts.aws_regions.add(event.aws_region, &mut self.texts);
         }
-        facts.event_sources.add(event.event_source);
+        facts.event_sources.add(event.event_source, &mut self.texts);
         // One credential can show different identities: a forwarded call, a session tag.
         if facts.in_scope_of != event.identity.in_scope_of {
             keep_smaller(&mut facts.in_scope_of, event.identity.in_scope_of.clone());

@@ -23,6 +23,7 @@ mod propagation;
 pub mod properties;
 pub mod rows;
 pub mod twins;
+pub mod values;
 mod workload;
 
 pub use facts::Facts;

@@ -10,10 +10,11 @@ use super::{
 use crate::grants::Grant;
 use crate::model::strength::Strength;
 use crate::sessions::columns::SESSIONS;
-use crate::sessions::facts::{CredentialFacts, SmallestValues};
+use crate::sessions::facts::CredentialFacts;
 use crate::sessions::link::{Linked, LinkedCredential, expiry};
 use crate::sessions::origin::Origin;
 use crate::sessions::properties::{Properties, Tags, common, seconds_given};
+use crate::sessions::values::SmallestValues;
 use crate::table::build::Cell;
 
 /// A session put together from its credentials.
