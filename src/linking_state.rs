@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::error::{Error, Result};
-use crate::grants::Grant;
+use crate::grants::{Grant, Join};
 use crate::sessions::Facts;
 use crate::sessions::facts::{CredentialFacts, SharedCall};
 use crate::sessions::packed::{pack, unpack};
@@ -20,11 +20,12 @@ const CREDENTIAL: &str = "credential";
 const GRANT: &str = "grant";
 const SHARED_CALL: &str = "shared_call";
 
-/// Names and order of all fields that are kept, as a number. The values do not describe
-/// themselves, so those of another version must not be read as if they were ours.
+/// Names and order of all fields that are kept, and of the values of [`Join`], as a number. What is
+/// kept does not describe itself, so that of another version must not be read as if it were ours.
 static FORMAT: LazyLock<i64> = LazyLock::new(|| {
+    let version = env!("CARGO_PKG_VERSION");
     let call = SharedCall::default();
-    let fields = (CredentialFacts::default(), Grant::default(), call);
+    let fields = (version, Join::ALL, CredentialFacts::default(), Grant::default(), call);
     let described = serde_json::to_vec(&fields).unwrap_or_default();
     xxh3_64(&described).cast_signed()
 });

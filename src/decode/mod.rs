@@ -10,6 +10,7 @@ pub mod identity;
 pub mod json;
 pub mod raw;
 pub mod redact;
+mod rest;
 mod resume;
 pub mod stream;
 

@@ -108,6 +108,20 @@ pub enum Join {
 }
 
 impl Join {
+    /// All of them, in order of declaration.
+    pub const ALL: [Join; 10] = [
+        Join::Issued,
+        Join::SignIn,
+        Join::SigninToken,
+        Join::SignInSession,
+        Join::Switch,
+        Join::IdentityCenter,
+        Join::PodIdentity,
+        Join::LongTermKey,
+        Join::Password,
+        Join::Nothing,
+    ];
+
     /// Whether the same principal goes on in another session, and no hat is put on.
     pub fn goes_on_as_itself(self) -> bool {
         matches!(self, Join::SignIn | Join::SigninToken | Join::SignInSession)

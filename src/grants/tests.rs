@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::Grant;
+use super::{Grant, Join};
 use crate::decode::event::Decoder;
 use crate::decode::raw::RawRecord;
 
@@ -29,4 +29,24 @@ pub(crate) fn read_record(record: &Value) -> Option<Grant> {
     let raw: RawRecord = serde_json::from_str(&text).unwrap();
     let event = Decoder::default().event(&raw).unwrap();
     super::read(&event, "log.json.gz", 1)
+}
+
+/// The number of a way to join is kept between ingests; the list of them makes it known to
+/// whoever reads it again. This match does not compile when one is missing here.
+#[test]
+fn the_list_of_joins_is_whole_and_in_order() {
+    let place = |join: Join| match join {
+        Join::Issued => 0,
+        Join::SignIn => 1,
+        Join::SigninToken => 2,
+        Join::SignInSession => 3,
+        Join::Switch => 4,
+        Join::IdentityCenter => 5,
+        Join::PodIdentity => 6,
+        Join::LongTermKey => 7,
+        Join::Password => 8,
+        Join::Nothing => 9,
+    };
+    assert!(Join::ALL.iter().enumerate().all(|(i, join)| place(*join) == i));
+    assert_eq!(place(Join::Nothing) + 1, Join::ALL.len());
 }

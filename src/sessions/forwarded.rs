@@ -8,7 +8,8 @@ use hashbrown::HashMap;
 
 use super::candidates::FORWARDED;
 use super::facts::CredentialFacts;
-use super::origin::{Node, Origin};
+use super::origin::Origin;
+use super::solve::Node;
 use crate::model::ids;
 use crate::model::strength::Strength;
 

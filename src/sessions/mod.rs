@@ -2,12 +2,13 @@
 //!
 //! Pure computation over [`facts::Facts`]: no files, no SQL, and the result does not depend on the
 //! order in which the facts were collected. The parts, in the order in which they run:
-//! `corrections` merges late records into the calls that they put right, [`twins`] finds the other half of calls that two accounts recorded, [`candidates`] the issuing
-//! events that could have started each credential, [`origin`] walks from credential to credential
-//! up to an origin (with names learned in [`names`]), [`properties`] tells what is carried along,
-//! [`mod@link`] puts the tables together, and
-//! [`rows`] makes them Arrow batches.
+//! `corrections` merges late records into the calls that they put right, [`twins`] finds the other half
+//! of calls that two accounts recorded, [`candidates`] the issuing events that could have started
+//! each credential, [`mod@solve`] walks from credential to credential up to an [`origin`] (with names
+//! learned in [`names`]), [`properties`] tells what is carried along, [`mod@link`] puts the tables
+//! together, and [`rows`] makes them Arrow batches.
 
+mod agreement;
 mod by_record;
 pub mod candidates;
 pub mod columns;
@@ -22,6 +23,7 @@ pub mod packed;
 mod propagation;
 pub mod properties;
 pub mod rows;
+pub mod solve;
 pub mod twins;
 pub mod values;
 mod workload;

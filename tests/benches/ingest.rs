@@ -9,6 +9,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use roletrail::decode::{Decoder, Item, Limits, RecordStream};
@@ -30,14 +31,14 @@ fn main() {
 
     println!("\nwhole process                   wall s   events/s   MB/s JSON   peak MiB");
     for _ in 0..3 {
-        let gunzip = gunzip(&files, threads);
-        report("gunzip, one process a thread", gunzip, events, json.1, None);
+        let by_file = gunzip_by_file(&files, threads);
+        report("gunzip, one process a file", by_file, events, json.1, None);
+        let by_thread = gunzip(&files, threads);
+        report("gunzip, one process a thread", by_thread, events, json.1, None);
         let (time, peak) = ingest(&logs);
         report("roletrail ingest", time, events, json.1, Some(peak));
-        println!(
-            "ratio to gunzip                 {:6.2}",
-            time.as_secs_f64() / gunzip.as_secs_f64()
-        );
+        let ratio = |gunzip: Duration| time.as_secs_f64() / gunzip.as_secs_f64();
+        println!("ratio to gunzip                 {:6.2} {:6.2}", ratio(by_file), ratio(by_thread));
     }
 
     println!("\nparts, one thread               wall s   events/s   MB/s JSON");
@@ -86,6 +87,20 @@ fn gunzip(files: &[LogFile], threads: usize) -> Duration {
             .collect();
         children.into_iter().for_each(|mut child| assert!(child.wait().unwrap().success()));
     })
+}
+
+/// GNU gunzip as a shell user runs it: a process for each file, as many at once as there are
+/// threads.
+fn gunzip_by_file(files: &[LogFile], threads: usize) -> Duration {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let mut command = Command::new("gunzip");
+            command.arg("-c").arg(&file.path).stdout(Stdio::null());
+            assert!(command.status().unwrap().success());
+        }
+    };
+    timed(|| std::thread::scope(|scope| (0..threads).for_each(|_| _ = scope.spawn(work))))
 }
 
 /// The program itself; it reports its own peak memory.

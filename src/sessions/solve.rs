@@ -1,0 +1,383 @@
+//! From credential to credential up to whoever started it.
+//!
+//! Solved for all credentials at once, parents before children, so that depth costs nothing and no
+//! recursion is needed. What remains in a circle is unknown: a circle has no beginning.
+
+use hashbrown::HashMap;
+
+use super::by_record::{
+    is_old_identity_center, is_sso, label, label_of, service_by_record, surely_not_assumed,
+};
+use super::candidates::{Candidates, LOGIN_PROFILE};
+use super::facts::CredentialFacts;
+use super::forwarded::LongTerm;
+use super::names::Names;
+use super::origin::Origin;
+use super::twins::WholeGrant;
+use super::workload;
+use crate::model::strength::Strength;
+
+/// A credential on its way to an origin.
+pub struct Node<'f> {
+    /// Its id.
+    pub id: &'f str,
+    /// What the records say of it.
+    pub facts: &'f CredentialFacts,
+    /// What could have started it.
+    pub candidates: &'f Candidates,
+}
+
+/// Solves all nodes; the result has their order.
+pub fn solve(nodes: &[Node], grants: &[WholeGrant], names: &Names) -> Vec<Origin> {
+    let by_id: HashMap<&str, usize> = nodes.iter().enumerate().map(|(i, n)| (n.id, i)).collect();
+    let parents: Vec<Vec<usize>> = nodes
+        .iter()
+        .map(|node| {
+            if node.facts.identity_type.as_deref() == Some("IAMUser") {
+                // Its records name the user, whoever made the key: nothing to wait for.
+                return Vec::new();
+            }
+            let callers = node.candidates.found.iter().map(|c| grants[c.grant].grant.obtained_by());
+            callers.filter_map(|c| by_id.get(c.credential_id.as_str()).copied()).collect()
+        })
+        .collect();
+    let solver = Solver { nodes, grants, names, by_id, long_term: LongTerm::of(nodes) };
+    let mut solved: Vec<Option<Origin>> = vec![None; nodes.len()];
+    let mut waiting: Vec<usize> = parents.iter().map(Vec::len).collect();
+    let mut children: Vec<Vec<usize>> = vec![Vec::new(); nodes.len()];
+    for (child, parents) in parents.iter().enumerate() {
+        parents.iter().for_each(|parent| children[*parent].push(child));
+    }
+    let mut ready: Vec<usize> = (0..nodes.len()).filter(|i| waiting[*i] == 0).collect();
+    while let Some(i) = ready.pop() {
+        solved[i] = Some(solver.origin(i, &solved));
+        for child in &children[i] {
+            waiting[*child] -= 1;
+            if waiting[*child] == 0 {
+                ready.push(*child);
+            }
+        }
+    }
+    let in_circles: Vec<usize> = (0..nodes.len()).filter(|i| solved[*i].is_none()).collect();
+    let late: Vec<Origin> = in_circles.iter().map(|i| solver.origin(*i, &solved)).collect();
+    for (i, origin) in in_circles.into_iter().zip(late) {
+        solved[i] = Some(origin);
+    }
+    let missing = || Origin::unknown("circular_evidence", None);
+    solved.into_iter().map(|origin| origin.unwrap_or_else(missing)).collect()
+}
+
+struct Solver<'n> {
+    nodes: &'n [Node<'n>],
+    grants: &'n [WholeGrant<'n>],
+    names: &'n Names<'n>,
+    by_id: HashMap<&'n str, usize>,
+    long_term: LongTerm<'n>,
+}
+
+impl Solver<'_> {
+    fn origin(&self, i: usize, solved: &[Option<Origin>]) -> Origin {
+        let mut origin = self.origin_of(i, solved);
+        workload::note_delegate(self.nodes[i].facts, &mut origin.detail);
+        origin
+    }
+
+    fn origin_of(&self, i: usize, solved: &[Option<Origin>]) -> Origin {
+        let facts = self.nodes[i].facts;
+        let mut origin = match facts.identity_type.as_deref() {
+            _ if facts.claimed_only => {
+                let mut origin = Origin::unknown("sign_in_failed", None);
+                let claim = facts.user_name.as_ref().or(facts.principal_id.as_ref());
+                origin.detail = claim.map(|name| format!("claimed to be {name}"));
+                return origin;
+            }
+            Some("IAMUser") => self.user(facts),
+            Some("Root") => return self.root(i, solved),
+            Some("AssumedRole") => return self.role(i, solved),
+            Some("FederatedUser") => return self.federated(i, solved),
+            _ => self.outside(facts),
+        };
+        self.note_link(i, &mut origin);
+        if facts.identity_type.as_deref() == Some("IAMUser") {
+            self.long_term.note(facts, &mut origin);
+        }
+        origin
+    }
+
+    /// Fills in how the credential was obtained, without changing who is behind it.
+    fn note_link(&self, i: usize, origin: &mut Origin) {
+        let found = &self.nodes[i].candidates.found;
+        let Some(first) = found.first().filter(|c| c.rule != LOGIN_PROFILE) else { return };
+        origin.link_rule = Some(first.rule);
+        origin.link_strength = found.iter().map(|c| c.strength).min().unwrap_or(Strength::None);
+        if let [only] = found.as_slice() {
+            origin.grant = Some(only.grant);
+            origin.parent = self.caller_of(only.grant).filter(|parent| *parent != i);
+        }
+    }
+
+    fn caller_of(&self, grant: usize) -> Option<usize> {
+        self.by_id.get(self.grants[grant].grant.obtained_by().credential_id.as_str()).copied()
+    }
+
+    /// An IAM user's record names the user, whatever credentials it used.
+    fn user(&self, facts: &CredentialFacts) -> Origin {
+        let account = facts.account_id.as_deref();
+        let arn = facts
+            .principal_arn
+            .as_deref()
+            .or_else(|| self.names.user_arn(account, facts.principal_id.as_deref()));
+        let name = arn.or(facts.user_name.as_deref()).or(facts.principal_id.as_deref());
+        if name.is_none() {
+            return Origin::unknown("identity_not_recorded", None);
+        }
+        Origin::start("IAMUser", name.map(str::to_owned), facts.account_id.clone())
+    }
+
+    fn root_itself(&self, facts: &CredentialFacts) -> Origin {
+        let arn = facts.principal_arn.clone().or_else(|| {
+            let account = facts.account_id.as_ref()?;
+            Some(format!("arn:{}:iam::{account}:root", facts.partition))
+        });
+        Origin::start("Root", arn, facts.account_id.clone())
+    }
+
+    /// Root's own sessions, and those that AssumeRoot made: both show type `Root`, and the flag that
+    /// would tell them apart is not on every record.
+    fn root(&self, i: usize, solved: &[Option<Origin>]) -> Origin {
+        let Node { facts, candidates, .. } = &self.nodes[i];
+        let granted = |kind| {
+            let mut kinds = candidates.found.iter().map(|c| &self.grants[c.grant].grant.kind);
+            !candidates.found.is_empty() && kinds.all(|k| (k == "AssumeRoot") == kind)
+        };
+        if granted(true) || candidates.more > 0 {
+            return self.inherited(i, solved);
+        }
+        if granted(false) || (facts.created.is_none() && !facts.assumed_root) {
+            let mut origin = self.root_itself(facts);
+            self.note_link(i, &mut origin);
+            return origin;
+        }
+        if !facts.assumed_root && surely_not_assumed(facts) {
+            return self.root_itself(facts);
+        }
+        Origin::unknown("root_session_without_grant", label_of(facts))
+    }
+
+    fn role(&self, i: usize, solved: &[Option<Origin>]) -> Origin {
+        let Node { facts, candidates, .. } = &self.nodes[i];
+        let assumed_by_hand =
+            candidates.found.iter().any(|c| self.grants[c.grant].grant.kind == "AssumeRole");
+        if is_sso(facts) && !assumed_by_hand {
+            // Identity Center alone can assume these roles, and it sets the session name.
+            let mut start =
+                Origin::start("IdentityCenterUser", facts.session_name().map(str::to_owned), None);
+            start.chain_strength = Strength::Inferred;
+            start.detail = facts.on_behalf_of_user_id.as_ref().map(|id| format!("user id {id}"));
+            let mut origin = start.wearing(label(facts));
+            origin.link_rule = Some("identity_center");
+            origin.link_strength = Strength::Inferred;
+            self.note_link(i, &mut origin);
+            origin.chain_strength = origin.link_strength;
+            return origin;
+        }
+        if !candidates.found.is_empty() {
+            return self.inherited(i, solved);
+        }
+        if let Some((service, rule, detail)) = service_by_record(facts) {
+            let mut start = Origin::start("AWSService", Some(service), None);
+            start.detail = detail;
+            let mut origin = start.wearing(label(facts));
+            origin.link_rule = Some(rule);
+            origin.link_strength = Strength::Inferred;
+            origin.chain_strength = Strength::Inferred;
+            return origin;
+        }
+        if let Some((provider, subject)) = &facts.web_identity {
+            // Role sessions keep the token that they were made with; those made by another role have none.
+            let mut start = Origin::start("WebIdentityUser", Some(subject.clone()), None);
+            start.detail = Some(format!("provider {provider}"));
+            let mut origin = start.wearing(label(facts));
+            origin.link_rule = Some("web_id_federation_data");
+            origin.link_strength = Strength::Inferred;
+            origin.chain_strength = Strength::Inferred;
+            return origin;
+        }
+        let reason = if candidates.takes_itself {
+            "circular_evidence"
+        } else if !candidates.refused.is_empty() {
+            "grant_issued_another_key"
+        } else if facts.created.is_none() && facts.access_key_id.is_none() {
+            "no_key_and_no_creation_date"
+        } else {
+            "grant_missing"
+        };
+        Origin::unknown(reason, label_of(facts))
+    }
+
+    fn federated(&self, i: usize, solved: &[Option<Origin>]) -> Origin {
+        let Node { facts, candidates, .. } = &self.nodes[i];
+        let known =
+            if candidates.found.is_empty() { None } else { Some(self.inherited(i, solved)) };
+        if let Some(origin) = known.filter(Origin::is_known) {
+            return origin;
+        }
+        let issuer = facts.issuer_type.as_deref().zip(facts.issuer_arn.clone());
+        let Some((kind @ ("IAMUser" | "Root"), issuer)) = issuer else {
+            return Origin::unknown("grant_missing", label_of(facts));
+        };
+        let account = facts.issuer_account_id.clone().or_else(|| facts.account_id.clone());
+        let mut origin = Origin::start(kind, Some(issuer), account);
+        origin.push_label(label(facts));
+        origin.link_rule = Some("session_issuer");
+        origin.link_strength = Strength::Inferred;
+        origin.chain_strength = Strength::Inferred;
+        origin
+    }
+
+    /// The origin of whoever made the issuing call, if all candidates agree on it.
+    fn inherited(&self, i: usize, solved: &[Option<Origin>]) -> Origin {
+        let Node { facts, candidates, .. } = &self.nodes[i];
+        let parents: Vec<Option<&Origin>> = candidates
+            .found
+            .iter()
+            .map(|c| self.caller_of(c.grant).and_then(|parent| solved[parent].as_ref()))
+            .collect();
+        let agreed = match candidates.more {
+            0 => agreed(&parents),
+            _ => Err("too_many_candidates"),
+        };
+        let mut origin = match agreed {
+            Ok(parent) => self.one_hop_from(parent, &parents, i),
+            Err(reason) => {
+                let mut origin = Origin::unknown(reason, None);
+                if let [Some(parent)] = parents.as_slice() {
+                    origin.chain.clone_from(&parent.chain);
+                    origin.detail.clone_from(&parent.detail);
+                }
+                origin.push_label(label(facts));
+                origin
+            }
+        };
+        self.note_link(i, &mut origin);
+        origin.chain_strength = origin.chain_strength.min(origin.link_strength);
+        origin
+    }
+
+    fn one_hop_from(&self, parent: &Origin, parents: &[Option<&Origin>], i: usize) -> Origin {
+        let Node { facts, candidates, .. } = &self.nodes[i];
+        let mut found = candidates.found.iter();
+        let goes_on = found.all(|c| self.grants[c.grant].grant.join.goes_on_as_itself());
+        let mut origin = if goes_on {
+            parent.clone()
+        } else if facts.identity_type.as_deref() == Some("FederatedUser") {
+            let mut origin = parent.clone();
+            origin.push_label(label(facts));
+            origin
+        } else {
+            parent.wearing(label(facts))
+        };
+        let all = || parents.iter().flatten();
+        origin.chain_strength = all().map(|p| p.chain_strength).min().unwrap_or(Strength::None);
+        let unsure = candidates.takes_itself;
+        if unsure || all().any(|p| p.depth != parent.depth) {
+            origin.depth = None;
+        }
+        if unsure || all().any(|p| p.chain != parent.chain) {
+            let first = parent.chain.first().cloned().into_iter();
+            origin.chain = first.chain(["…".into(), label(facts)]).collect();
+        }
+        if parent.origin_type == "AWSService" && parent.depth == Some(0) {
+            let found = candidates.found.iter();
+            let grants = found.map(|candidate| self.grants[candidate.grant].grant);
+            let service = parent.origin.as_deref().unwrap_or("");
+            origin.detail = workload::detail(service, facts, grants);
+        }
+        origin
+    }
+
+    /// Callers that have no session: what their record says is all there is.
+    fn outside(&self, facts: &CredentialFacts) -> Origin {
+        let text = |field: &Option<String>| field.clone();
+        let named = || text(&facts.user_name).or_else(|| text(&facts.principal_id));
+        match facts.identity_type.as_deref() {
+            Some("AWSService") | None if facts.invoked_by.is_some() => {
+                Origin::start("AWSService", text(&facts.invoked_by), None)
+            }
+            Some(kind @ ("SAMLUser" | "WebIdentityUser")) if named().is_some() => {
+                let mut origin = Origin::start(kind, named(), None);
+                let provider = facts.identity_provider.as_ref().map(|p| format!("provider {p}"));
+                let pod = facts.user_name.as_deref().and_then(workload::service_account);
+                let detail: Vec<String> = pod.into_iter().chain(provider).collect();
+                origin.detail = Some(detail.join(", ")).filter(|detail| !detail.is_empty());
+                origin
+            }
+            Some("RolesAnywhere") if facts.user_name.is_some() => {
+                let name = text(&facts.user_name);
+                let mut origin = Origin::start("RolesAnywhere", name, text(&facts.account_id));
+                origin.detail = text(&facts.identity_provider);
+                origin
+            }
+            Some("AWSAccount") => self.other_account(facts),
+            Some("IdentityCenterUser") => self.identity_center_user(facts),
+            Some("Unknown") if is_old_identity_center(facts) => self.identity_center_user(facts),
+            _ => {
+                let mut origin = Origin::unknown("identity_not_recorded", None);
+                origin.detail = named()
+                    .or_else(|| text(&facts.principal_arn))
+                    .or_else(|| text(&facts.account_id));
+                origin
+            }
+        }
+    }
+
+    fn other_account(&self, facts: &CredentialFacts) -> Origin {
+        let account = facts.account_id.as_deref();
+        let principal = facts.principal_id.as_deref();
+        if let Some(arn) = self.names.user_arn(account, principal) {
+            // A user's id belongs to one user for ever; the ARN comes from the user's own records.
+            let mut origin =
+                Origin::start("IAMUser", Some(arn.to_owned()), facts.account_id.clone());
+            origin.chain_strength = Strength::Inferred;
+            return origin;
+        }
+        match (principal, account) {
+            (None, None) => Origin::unknown("identity_not_recorded", None),
+            (principal, account) => Origin::start(
+                "AWSAccount",
+                principal.or(account).map(str::to_owned),
+                account.map(str::to_owned),
+            ),
+        }
+    }
+
+    fn identity_center_user(&self, facts: &CredentialFacts) -> Origin {
+        let id = facts.on_behalf_of_user_id.as_deref();
+        let learned = id.and_then(|id| self.names.identity_center_user(id));
+        let name = facts.user_name.as_deref().or(learned).or(id).or(facts.principal_id.as_deref());
+        let Some(name) = name else {
+            return Origin::unknown("identity_not_recorded", None);
+        };
+        let mut origin = Origin::start("IdentityCenterUser", Some(name.to_owned()), None);
+        origin.detail = id.map(|id| format!("user id {id}"));
+        origin
+    }
+}
+
+/// The one origin that all candidates' callers share.
+fn agreed<'o>(parents: &[Option<&'o Origin>]) -> Result<&'o Origin, &'static str> {
+    let mut known = Vec::with_capacity(parents.len());
+    for parent in parents {
+        match parent {
+            None => return Err("circular_evidence"),
+            Some(parent) if !parent.is_known() => return Err("parent_unresolved"),
+            Some(parent) => known.push(*parent),
+        }
+    }
+    let first = known.first().copied().ok_or("grant_missing")?;
+    if known.iter().all(|other| other.names_same(first)) {
+        Ok(first)
+    } else {
+        Err("candidates_disagree")
+    }
+}
