@@ -29,10 +29,14 @@ use super::facts::CredentialFacts;
 use super::twins::WholeGrant;
 use crate::grants::{Grant, Join, roles_anywhere};
 use crate::model::strength::Strength;
+use crate::model::time;
 
 /// Longest time between a provider's grant and the console sign-in made with it: the lifetime of a
 /// federation sign-in address. Source: IAM User Guide, "Enabling custom identity broker access".
 const SIGN_IN_WINDOW: i64 = 15 * 60;
+
+/// Clocks differ: what a key may be used before the recorded time of its issue, microseconds.
+const USED_EARLY: i64 = 60 * time::SECOND;
 
 /// The rule of the weakest hint: a password that was set before a sign-in. It is evidence to look at,
 /// not a hop.
@@ -157,6 +161,9 @@ impl<'f> Index<'f> {
         let mut own_rung = usize::MAX;
         for i in self.near(facts) {
             let grant = self.grants[i].grant;
+            if grant.child.partition != facts.partition {
+                continue; // Nothing leads from one partition into another.
+            }
             let own = grant.obtained_by().credential_id == id;
             match self.judge(i, facts) {
                 // What begins with its own sign-in does not take itself.
@@ -203,8 +210,12 @@ impl<'f> Index<'f> {
             let key = facts.access_key_id.as_deref().unwrap_or("");
             let mut near = self.by_key.get(key).cloned().unwrap_or_default();
             near.retain(|i| {
-                let account = &self.grants[*i].grant.child.account_id;
-                account.is_none() || *account == facts.account_id
+                let grant = self.grants[*i].grant;
+                let account = &grant.child.account_id;
+                let used_before = facts
+                    .first_event_at
+                    .is_some_and(|first| grant.event_time.saturating_sub(first) > USED_EARLY);
+                !used_before && (account.is_none() || *account == facts.account_id)
             });
             return near;
         };
@@ -305,11 +316,12 @@ impl<'f> Index<'f> {
 
     /// Whether keys say anything about a grant whose principal and second fit.
     fn keys_decide(&self, grant: &Grant, facts: &CredentialFacts) -> Keys {
-        if facts.access_key_id.is_none() || grant.issued_access_key_id.is_none() {
+        if facts.access_key_id.is_none() || facts.from_console || facts.is_forwarded() {
             return Keys::Silent;
         }
-        if facts.from_console || facts.is_forwarded() {
-            return Keys::Silent;
+        if grant.issued_access_key_id.is_none() {
+            // One key was issued, and nothing tells whether it is this one.
+            return Keys::Doubtful;
         }
         // The console marks only part of its calls: that the session is a console session is known
         // from other records, that this key belongs to it is not.
@@ -345,6 +357,7 @@ impl<'f> Index<'f> {
                 grant.join == join
                     && grant.obtained_by().credential_id != id
                     && same_kind(grant, facts)
+                    && grant.child.partition == facts.partition
                     && grant.child.account_id == facts.account_id
                     && (0..=SIGN_IN_WINDOW).contains(&before)
             })

@@ -71,6 +71,13 @@ impl Origin {
         self.origin_type == other.origin_type
             && self.plain_name() == other.plain_name()
             && self.account_id == other.account_id
+            && self.provider() == other.provider()
+    }
+
+    /// Who vouches for the name: what one provider calls `admin` is nobody to another one.
+    fn provider(&self) -> Option<&str> {
+        let by_provider = matches!(self.origin_type.as_str(), "SAMLUser" | "WebIdentityUser");
+        self.detail.as_deref().filter(|_| by_provider)
     }
 
     /// The name; some service principals have a second spelling in China.

@@ -139,6 +139,9 @@ impl Solver<'_> {
             let account = facts.account_id.as_ref()?;
             Some(format!("arn:{}:iam::{account}:root", facts.partition))
         });
+        if arn.is_none() {
+            return Origin::unknown("identity_not_recorded", None);
+        }
         Origin::start("Root", arn, facts.account_id.clone())
     }
 
@@ -219,13 +222,16 @@ impl Solver<'_> {
         let Node { facts, candidates, .. } = &self.nodes[i];
         let known =
             if candidates.found.is_empty() { None } else { Some(self.inherited(i, solved)) };
-        if let Some(origin) = known.filter(Origin::is_known) {
-            return origin;
-        }
+        let known = known.filter(Origin::is_known);
         let issuer = facts.issuer_type.as_deref().zip(facts.issuer_arn.clone());
         let Some((kind @ ("IAMUser" | "Root"), issuer)) = issuer else {
-            return Origin::unknown("grant_missing", label_of(facts));
+            return known.unwrap_or_else(|| Origin::unknown("grant_missing", label_of(facts)));
         };
+        if let Some(origin) = known {
+            // AWS itself writes the issuer into every call; a grant that says otherwise is another's.
+            let agrees = origin.origin_type == kind && origin.origin.as_ref() == Some(&issuer);
+            return if agrees { origin } else { disagreeing(origin, facts) };
+        }
         let account = facts.issuer_account_id.clone().or_else(|| facts.account_id.clone());
         let mut origin = Origin::start(kind, Some(issuer), account);
         origin.push_label(label(facts));
@@ -362,6 +368,13 @@ impl Solver<'_> {
         origin.detail = id.map(|id| format!("user id {id}"));
         origin
     }
+}
+
+/// Unknown, because the grant names another one than the calls.
+fn disagreeing(origin: Origin, facts: &CredentialFacts) -> Origin {
+    let mut unknown = Origin::unknown("candidates_disagree", label_of(facts));
+    unknown.link_rule = origin.link_rule;
+    unknown
 }
 
 /// The one origin that all candidates' callers share.

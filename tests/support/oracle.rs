@@ -542,6 +542,11 @@ impl<'r> Oracle<'r> {
                         let account = text(record, &format!("{issuer}/accountId")).or(account);
                         Answer::of(kind, Some(arn), account)
                     }
+                    (origin_type, Some(kind @ ("IAMUser" | "Root")), Some(arn))
+                        if (origin_type, known.origin.as_deref()) != (kind, Some(arn)) =>
+                    {
+                        Answer::unknown()
+                    }
                     _ => known,
                 }
             }
@@ -559,7 +564,9 @@ impl<'r> Oracle<'r> {
                     }
                     _ => assumed == 0,
                 };
-                if by_itself {
+                if by_itself && root.origin.is_none() && account.is_none() {
+                    Answer::unknown()
+                } else if by_itself {
                     root
                 } else if assumed > 0 && assumed == grants.len() {
                     depth(self.common(&grants, path)).one_deeper()
@@ -620,8 +627,11 @@ impl<'r> Oracle<'r> {
         let all: Vec<Record> = self.grants.to_vec();
         let born = created(record);
         let fits = |g: &Record<'r>| {
+            // A key is not used a minute before it is issued.
+            let early = mine.iter().any(|r| time_of(g) - time_of(r) > 60);
             target_kind(g) == kind(record)
                 && target_account(g) == text(record, "/userIdentity/accountId")
+                && !(born.is_none() && early)
         };
         let off = |g: &Record<'r>| born.map_or(0, |b| (b - time_of(g)).abs());
         let pick = |rung: &dyn Fn(&Record<'r>) -> bool| -> Vec<Record<'r>> {
