@@ -44,9 +44,14 @@ pub fn discover(sources: &[String]) -> Result<Found> {
         match std::fs::metadata(source) {
             Ok(_) => walk(Path::new(source), &mut found),
             Err(_) if source.contains(['*', '?', '[']) => expand(source, &mut found)?,
-            Err(e) if source.starts_with("s3://") || source == "-" => {
-                let text = format!("{source}: reading from S3 and standard input is not built in");
-                return Err(Error::usage_hint(text, format!("copy the files first ({e})")));
+            Err(_) if source.starts_with("s3://") => {
+                let text = format!("{source}: reading from S3 is not built in");
+                let hint = format!("copy the files first: aws s3 sync {source} DIR");
+                return Err(Error::usage_hint(text, hint));
+            }
+            Err(_) if source == "-" => {
+                let text = "reading from standard input is not built in";
+                return Err(Error::usage_hint(text, "write it to a file and give that"));
             }
             Err(e) => found.unreadable.push((source.into(), e.to_string())),
         }
