@@ -227,7 +227,7 @@ fn replace(tx: &mut Transaction, def: &TableDef, batch: RecordBatch) -> Result<(
     tx.replace(def, files)
 }
 
-/// Events go to the store as Parquet files, written by the workers side by side.
+/// Events go to the store as Parquet files; whichever worker fills a day writes it.
 struct StoreSink<'t> {
     tx: &'t Transaction,
     files: Mutex<Vec<DataFile>>,

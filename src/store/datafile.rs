@@ -93,11 +93,13 @@ pub(super) fn write_sorted(
     let mut last: Option<RecordBatch> = None;
     let checked = batches.map(|batch| {
         let batch = batch?;
-        let both: Vec<RecordBatch> = last.take().into_iter().chain([batch.clone()]).collect();
+        let both: Vec<RecordBatch> = last.iter().cloned().chain([batch.clone()]).collect();
         if !stats::is_sorted(def, &both)? {
             return Err(wrong(def, "rows are not in the table's order"));
         }
-        last = (batch.num_rows() > 0).then(|| batch.slice(batch.num_rows() - 1, 1));
+        if batch.num_rows() > 0 {
+            last = Some(batch.slice(batch.num_rows() - 1, 1));
+        }
         Ok(batch)
     });
     write_all(table_dir, def, partition, Expected { rows, sorted: true }, checked)

@@ -396,3 +396,21 @@ async fn many_threads_write_files_of_one_transaction() {
     let store = Store::open(dir.path()).await.unwrap();
     assert_eq!(is_send(count(&store, "events")).await, 200);
 }
+
+#[tokio::test]
+async fn batches_that_come_one_by_one_must_be_in_order() {
+    let dir = tempdir().unwrap();
+    let tx = Transaction::begin(dir.path()).await.unwrap();
+    let (first, second) = (sample(&EVENTS, 0, 10, MAY_FIRST), sample(&EVENTS, 10, 10, MAY_FIRST));
+    let nothing = first.slice(0, 0);
+    let write = |batches: [&RecordBatch; 3]| {
+        let rows = batches.iter().map(|b| b.num_rows()).sum();
+        let batches = batches.into_iter().cloned().map(Ok);
+        tx.write_sorted(&EVENTS, Some("2024-05-01"), rows, batches)
+    };
+    assert_eq!(write([&first, &nothing, &second]).unwrap().rows, 20);
+    let refused = write([&second, &nothing, &first]).unwrap_err();
+    assert!(refused.to_string().contains("not in the table's order"), "{refused}");
+    let left = std::fs::read_dir(dir.path().join("events/event_date=2024-05-01")).unwrap();
+    assert_eq!(left.count(), 1, "half a file is not left behind");
+}
