@@ -14,7 +14,8 @@
 //! 7. for the sign-in of an IAM user, the last time that somebody set the password.
 //!
 //! Long-term keys have no creation date in later calls; the key itself joins them, and the owner must
-//! agree.
+//! agree. A grant that does not show its key proves no key: what it joins by principal and second is
+//! inferred. Nothing joins over the border of a partition.
 //!
 //! Never on session name, ARN or address alone. A key that differs where keys do decide refuses the
 //! candidate: its credentials are others.
@@ -364,9 +365,7 @@ impl<'f> Index<'f> {
             .map(|i| Candidate { grant: *i, rule, strength: Strength::Inferred })
             .collect()
     }
-}
 
-impl Index<'_> {
     /// The last password that was set for a user before a sign-in. Which password was typed, no record
     /// tells; an older one cannot have been.
     fn password_before(&self, facts: &CredentialFacts) -> Option<Candidate> {
@@ -392,7 +391,7 @@ enum Verdict {
 enum Keys {
     /// They cannot contradict.
     Silent,
-    /// They differ, as they do in console sessions, and this is one.
+    /// They differ, as they do in console sessions, and this is one; or the grant does not show its own.
     Doubtful,
     /// They differ, so the credentials are others.
     Differ,

@@ -190,21 +190,13 @@ impl Solver<'_> {
         if let Some((service, rule, detail)) = service_by_record(facts) {
             let mut start = Origin::start("AWSService", Some(service), None);
             start.detail = detail;
-            let mut origin = start.wearing(label(facts));
-            origin.link_rule = Some(rule);
-            origin.link_strength = Strength::Inferred;
-            origin.chain_strength = Strength::Inferred;
-            return origin;
+            return shown_by_record(start, rule, facts);
         }
         if let Some((provider, subject)) = &facts.web_identity {
             // Role sessions keep the token that they were made with; those made by another role have none.
             let mut start = Origin::start("WebIdentityUser", Some(subject.clone()), None);
             start.detail = Some(format!("provider {provider}"));
-            let mut origin = start.wearing(label(facts));
-            origin.link_rule = Some("web_id_federation_data");
-            origin.link_strength = Strength::Inferred;
-            origin.chain_strength = Strength::Inferred;
-            return origin;
+            return shown_by_record(start, "web_id_federation_data", facts);
         }
         let reason = if candidates.takes_itself {
             "circular_evidence"
@@ -368,6 +360,15 @@ impl Solver<'_> {
         origin.detail = id.map(|id| format!("user id {id}"));
         origin
     }
+}
+
+/// A role over an origin that its own records show, without any grant.
+fn shown_by_record(start: Origin, rule: &'static str, facts: &CredentialFacts) -> Origin {
+    let mut origin = start.wearing(label(facts));
+    origin.link_rule = Some(rule);
+    origin.link_strength = Strength::Inferred;
+    origin.chain_strength = Strength::Inferred;
+    origin
 }
 
 /// Unknown, because the grant names another one than the calls.
