@@ -28,6 +28,7 @@ pub struct KnownFiles {
 struct KnownFile {
     size: i64,
     modified: i64,
+    etag: Option<String>,
     sha256: String,
 }
 
@@ -38,17 +39,19 @@ impl KnownFiles {
     /// The store's.
     pub fn read(tx: &Transaction) -> Result<KnownFiles> {
         let mut by_path: HashMap<String, Vec<KnownFile>> = HashMap::new();
-        let columns = ["path", "size_bytes", "modified_at", "sha256"];
+        let columns = ["path", "size_bytes", "modified_at", "etag", "sha256"];
         for batch in tx.read(&FILES, &columns)? {
             let path: &StringArray = typed(&batch, "path")?;
             let size: &Int64Array = typed(&batch, "size_bytes")?;
             let modified: &TimestampMicrosecondArray = typed(&batch, "modified_at")?;
+            let etag: &StringArray = typed(&batch, "etag")?;
             let sha256: &StringArray = typed(&batch, "sha256")?;
             // Without a hash it was never read: it is tried again.
             for row in (0..batch.num_rows()).filter(|row| sha256.is_valid(*row)) {
                 by_path.entry(path.value(row).to_owned()).or_default().push(KnownFile {
                     size: size.value(row),
                     modified: modified.value(row),
+                    etag: etag.is_valid(row).then(|| etag.value(row).to_owned()),
                     sha256: sha256.value(row).to_owned(),
                 });
             }
@@ -56,8 +59,9 @@ impl KnownFiles {
         Ok(KnownFiles { by_path })
     }
 
-    /// The files that are not in yet, and the number of those that are. Path, size and modification
-    /// time settle it without a look inside; where only the time differs, the hash decides.
+    /// The files that are not in yet, and the number of those that are. Path, size and entity tag (for
+    /// files: modification time) settle it without a look inside; where only those differ, the hash
+    /// decides.
     pub fn new_among(&self, files: Vec<LogFile>) -> (Vec<LogFile>, u64) {
         let all = files.len();
         let new: Vec<LogFile> = files.into_iter().filter(|file| !self.holds(file)).collect();
@@ -69,15 +73,25 @@ impl KnownFiles {
         let Some(versions) = self.by_path.get(&file.shown()) else { return false };
         let size = i64::try_from(file.size).unwrap_or(i64::MAX);
         let same_size = || versions.iter().filter(|known| known.size == size);
-        if same_size().any(|known| known.modified == file.modified) {
+        if same_size().any(|known| known.is_as_new_as(file)) {
             return true;
         }
         if same_size().next().is_none() {
             return false;
         }
         // A file that cannot be hashed cannot be read either; the intake will report it.
-        let hash = sha256_of(&file.path).unwrap_or_default();
+        let hash = sha256_of(file).unwrap_or_default();
         same_size().any(|known| known.sha256 == hash)
+    }
+}
+
+impl KnownFile {
+    /// Whether what the place of an object says of its content is what it said when it was read.
+    fn is_as_new_as(&self, file: &LogFile) -> bool {
+        match (&self.etag, &file.etag) {
+            (Some(known), Some(found)) => known == found,
+            _ => self.modified == file.modified,
+        }
     }
 }
 
@@ -114,6 +128,8 @@ pub fn file_rows(books: &[FileBook], now: i64) -> Result<RecordBatch> {
             count(book.size_bytes),
             book.sha256.clone().into(),
             Cell::Time(book.modified_at),
+            book.etag.clone().into(),
+            book.version_id.clone().into(),
             count(book.records),
             count(book.kept),
             count(book.duplicates),

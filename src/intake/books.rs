@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::decode::stream::Reject;
+use crate::sources::Stored;
 
 /// What became of one file. Times are microseconds since 1970.
 #[derive(Debug, Clone, Default)]
@@ -14,8 +15,12 @@ pub struct FileBook {
     pub size_bytes: u64,
     /// SHA-256 of the file as stored; `None` when it could not be read to its end.
     pub sha256: Option<String>,
-    /// Modification time when it was found.
+    /// Modification time of what was read.
     pub modified_at: i64,
+    /// Entity tag of what was read.
+    pub etag: Option<String>,
+    /// Version id of what was read.
+    pub version_id: Option<String>,
     /// Records found.
     pub records: u64,
     /// Records stored as events.
@@ -47,6 +52,17 @@ impl FileBook {
             (None, false, 0) => "complete".to_owned(),
             (None, false, _) => "partial".to_owned(),
         }
+    }
+
+    /// Takes over what was really read: the object may have changed since it was found.
+    pub fn note_stored(&mut self, stored: &Stored) {
+        self.sha256 = Some(stored.sha256.clone());
+        self.size_bytes = stored.size;
+        self.modified_at = stored.version.modified.unwrap_or(self.modified_at);
+        if stored.version.etag.is_some() {
+            self.etag.clone_from(&stored.version.etag);
+        }
+        self.version_id.clone_from(&stored.version.version_id);
     }
 
     /// Widens the time span by one event.

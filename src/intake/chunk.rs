@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::events::EventsBuilder;
 use crate::grants::Grant;
 use crate::sessions::facts::{Observed, SharedCall};
+use crate::sources::Stored;
 
 /// What the gate and the bookkeeping need of one row.
 #[derive(Debug, Clone)]
@@ -45,10 +46,8 @@ pub struct FilePart {
 /// What is known when a file was read to its end.
 #[derive(Debug, Clone, Default)]
 pub struct FileEnd {
-    /// SHA-256, if all bytes could be read.
-    pub sha256: Option<String>,
-    /// Size as stored, as read.
-    pub size_bytes: u64,
+    /// What was stored, if all bytes could be read.
+    pub stored: Option<Stored>,
     /// Uncompressed bytes.
     pub inflated_bytes: u64,
     /// Why it is no log.

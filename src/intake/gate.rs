@@ -118,9 +118,8 @@ impl State {
         book.records += part.records;
         book.rejected += part.rejected;
         if let Some(end) = &part.end {
-            book.sha256.clone_from(&end.sha256);
-            if end.sha256.is_some() {
-                book.size_bytes = end.size_bytes;
+            if let Some(stored) = &end.stored {
+                book.note_stored(stored);
             }
             book.inflated_bytes = end.inflated_bytes;
             book.not_a_log = end.not_a_log;

@@ -54,6 +54,7 @@ pub fn run(
         path: file.path.clone(),
         size_bytes: file.size,
         modified_at: file.modified,
+        etag: file.etag.clone(),
         ..FileBook::default()
     });
     let workers = options.workers();
@@ -201,7 +202,7 @@ impl<'a> Worker<'a> {
     fn read_file(&mut self, index: usize, unit: usize, piece: &mut usize) -> Result<()> {
         let file = &self.shared.files[index];
         let path = file.path.to_string_lossy().into_owned();
-        let opened = match open(&file.path, self.shared.options.inflated_bytes) {
+        let opened = match open(file, self.shared.options.inflated_bytes) {
             Ok(opened) => opened,
             Err(e) => {
                 self.reject_file(index, &file.path, e.to_string());
@@ -254,9 +255,7 @@ impl<'a> Worker<'a> {
         }
         end.inflated_bytes = stream.bytes_read();
         end.unreadable = readable == 0 && rejected > 0;
-        if let Ok((size, sha256)) = stream.into_reader().finish() {
-            (end.size_bytes, end.sha256) = (size, Some(sha256));
-        }
+        end.stored = stream.into_reader().finish().ok();
         self.chunk.end_file(index, end);
         Ok(())
     }

@@ -17,9 +17,18 @@ pub struct LogFile {
     pub size: u64,
     /// Modification time, microseconds since 1970; 0 where unknown.
     pub modified: i64,
+    /// Entity tag, without quotes, where the place it lies in has one.
+    pub etag: Option<String>,
     /// Whether trouble with its content is worth reporting: false for files that only happen to
     /// lie in a folder of logs.
     pub expected: bool,
+}
+
+impl LogFile {
+    /// A file at a path that somebody named.
+    pub fn at(path: impl Into<PathBuf>) -> LogFile {
+        LogFile { path: path.into(), size: 0, modified: 0, etag: None, expected: true }
+    }
 }
 
 /// The outcome of looking.
@@ -128,6 +137,7 @@ fn add_file(
         path: shown_path(path),
         size: metadata.map_or(0, |m| m.len()),
         modified: since_epoch.and_then(|d| i64::try_from(d.as_micros()).ok()).unwrap_or(0),
+        etag: None,
         expected: named_by_user || kind == PathKind::Log,
     });
 }

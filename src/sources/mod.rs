@@ -7,4 +7,4 @@ pub mod layout;
 pub mod open;
 
 pub use discover::{Found, LogFile, discover};
-pub use open::{OpenedFile, open};
+pub use open::{OpenedFile, Stored, Version, open};

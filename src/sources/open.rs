@@ -1,16 +1,49 @@
-//! Opens one file: hashes the bytes as stored, recognises gzip by content, inflates under a cap.
+//! Opens one object: hashes the bytes as stored, recognises gzip by content, inflates under a cap.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
-use std::path::Path;
 
 use flate2::bufread::GzDecoder;
 use sha2::{Digest, Sha256};
 
+use super::discover::LogFile;
+
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 const READ_BUFFER: usize = 128 * 1024;
 
-/// A file as a stream of uncompressed bytes.
+/// The bytes of one object as stored, wherever it lies.
+pub trait Object: Read + Send {
+    /// What the place it lies in says of the very bytes that are read.
+    fn version(&self) -> Version {
+        Version::default()
+    }
+}
+
+/// How a place that keeps versions of objects tells them apart.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Version {
+    /// Entity tag, without quotes.
+    pub etag: Option<String>,
+    /// Id of the version, in a bucket that keeps old ones.
+    pub version_id: Option<String>,
+    /// Last modification, microseconds since 1970.
+    pub modified: Option<i64>,
+}
+
+impl Object for File {}
+
+/// What is known of an object when all of it was read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stored {
+    /// Bytes as stored.
+    pub size: u64,
+    /// SHA-256 of them, hexadecimal.
+    pub sha256: String,
+    /// What its place says of them.
+    pub version: Version,
+}
+
+/// An object as a stream of uncompressed bytes.
 pub struct OpenedFile {
     body: Body,
     inflated: u64,
@@ -29,12 +62,20 @@ struct Members {
     clean_end: bool,
 }
 
-/// Opens a file; what it inflates to may not exceed `cap` bytes.
+/// Opens a file that was found; what it inflates to may not exceed `cap` bytes.
 ///
 /// # Errors
 /// Whatever the operating system says. An empty file is no error here: it reads as no bytes.
-pub fn open(path: &Path, cap: u64) -> io::Result<OpenedFile> {
-    let mut raw = BufReader::with_capacity(READ_BUFFER, Hashing::new(File::open(path)?));
+pub fn open(file: &LogFile, cap: u64) -> io::Result<OpenedFile> {
+    open_object(object(file)?, cap)
+}
+
+/// As [`open`], for bytes that come from anywhere.
+///
+/// # Errors
+/// Those of the first read.
+pub fn open_object(object: Box<dyn Object>, cap: u64) -> io::Result<OpenedFile> {
+    let mut raw = BufReader::with_capacity(READ_BUFFER, Hashing::new(object));
     let gzip = raw.fill_buf()?.starts_with(&GZIP_MAGIC);
     let body = if gzip {
         let current = Some(GzDecoder::new(raw));
@@ -45,14 +86,19 @@ pub fn open(path: &Path, cap: u64) -> io::Result<OpenedFile> {
     Ok(OpenedFile { body, inflated: 0, cap })
 }
 
+/// The bytes of a file that was found, as stored.
+fn object(file: &LogFile) -> io::Result<Box<dyn Object>> {
+    Ok(Box::new(File::open(&file.path)?))
+}
+
 /// SHA-256 (hexadecimal) of a file as stored.
 ///
 /// # Errors
 /// The operating system's.
-pub fn sha256_of(path: &Path) -> io::Result<String> {
-    let mut file = Hashing::new(File::open(path)?);
-    io::copy(&mut file, &mut io::sink())?;
-    Ok(file.finish().1)
+pub fn sha256_of(file: &LogFile) -> io::Result<String> {
+    let mut raw = Hashing::new(object(file)?);
+    io::copy(&mut raw, &mut io::sink())?;
+    Ok(raw.finish().sha256)
 }
 
 impl OpenedFile {
@@ -61,8 +107,8 @@ impl OpenedFile {
         matches!(self.body, Body::Gzip(_))
     }
 
-    /// Reads what is left unread, then gives size and SHA-256 (hexadecimal) of the file as stored.
-    pub fn finish(self) -> io::Result<(u64, String)> {
+    /// Reads what is left unread, then says what was stored.
+    pub fn finish(self) -> io::Result<Stored> {
         let mut raw = match self.body {
             Body::Plain(raw) => raw,
             Body::Gzip(members) => match members.current {
@@ -141,25 +187,26 @@ fn explain_gzip(e: io::Error) -> io::Error {
 
 /// Passes bytes through and keeps their hash and number.
 struct Hashing {
-    file: File,
+    object: Box<dyn Object>,
     hasher: Sha256,
     size: u64,
 }
 
 impl Hashing {
-    fn new(file: File) -> Hashing {
-        Hashing { file, hasher: Sha256::new(), size: 0 }
+    fn new(object: Box<dyn Object>) -> Hashing {
+        Hashing { object, hasher: Sha256::new(), size: 0 }
     }
 
-    fn finish(self) -> (u64, String) {
+    fn finish(self) -> Stored {
         let digest = self.hasher.finalize();
-        (self.size, digest.iter().map(|byte| format!("{byte:02x}")).collect())
+        let sha256 = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        Stored { size: self.size, sha256, version: self.object.version() }
     }
 }
 
 impl Read for Hashing {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let n = self.file.read(out)?;
+        let n = self.object.read(out)?;
         self.hasher.update(&out[..n]);
         self.size += n as u64;
         Ok(n)
@@ -181,12 +228,12 @@ mod tests {
     fn read(stored: &[u8], cap: u64) -> (Vec<u8>, Option<String>) {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), stored).unwrap();
-        let mut opened = open(file.path(), cap).unwrap();
+        let mut opened = open(&LogFile::at(file.path()), cap).unwrap();
         let mut out = Vec::new();
         let error = opened.read_to_end(&mut out).err().map(|e| e.to_string());
-        let (size, hash) = opened.finish().unwrap();
-        assert_eq!(size, stored.len() as u64, "all of the file is hashed, whatever happened");
-        assert_eq!(hash.len(), 64);
+        let known = opened.finish().unwrap();
+        assert_eq!(known.size, stored.len() as u64, "all is hashed, whatever happened");
+        assert_eq!(known.sha256.len(), 64);
         (out, error)
     }
 

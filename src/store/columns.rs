@@ -20,6 +20,8 @@ const FILE_COLUMNS: &[Column] = &[
     col("size_bytes", Int, "size of the object as stored"),
     col("sha256", Text, "SHA-256 of the object as stored, hexadecimal; null when it could not be read"),
     col("modified_at", Time, "modification time when it was read"),
+    col("etag", Text, "entity tag of the object as read; null for files"),
+    col("version_id", Text, "version of the object as read, in a bucket that keeps versions"),
     col("records", Int, "records found; a file that cannot be read counts as one"),
     col("kept", Int, "records stored as events"),
     col("duplicates", Int, "records that were stored already, here or from another file"),

@@ -124,7 +124,7 @@ fn inflate(files: &[LogFile]) -> (Duration, f64) {
     let time = timed(|| {
         let mut buffer = vec![0; 256 << 10];
         for file in files {
-            let mut opened = open(&file.path, u64::MAX - 1).unwrap();
+            let mut opened = open(file, u64::MAX - 1).unwrap();
             loop {
                 match opened.read(&mut buffer).unwrap() {
                     0 => break,
@@ -141,7 +141,7 @@ fn decode(files: &[LogFile], build: bool) {
     let mut decoder = Decoder::default();
     let mut columns = EventsBuilder::default();
     for file in files {
-        let opened = open(&file.path, u64::MAX - 1).unwrap();
+        let opened = open(file, u64::MAX - 1).unwrap();
         let mut stream = RecordStream::new(opened, Limits::default());
         while let Some(item) = stream.next() {
             let Item::Record(number, _, record, _) = item else { panic!("{item:?}") };
