@@ -162,6 +162,7 @@ pub fn reason_short(reason: &str) -> &str {
     match reason {
         "grant_missing" => "the issuing event is not in these logs",
         "grant_issued_another_key" => "the only fitting issuing event gave out another key",
+        "grant_contested" => "the only fitting issuing event fits other sessions as well",
         "no_key_and_no_creation_date" => "its calls show neither key nor creation date",
         "candidates_disagree" => "several issuing events fit, and they disagree",
         "credentials_disagree" => "its access keys came from different callers",
@@ -185,6 +186,10 @@ pub fn advice(reason: &str) -> &'static str {
         "grant_issued_another_key" => {
             "The session's own issuing event is missing: load the logs of the same minute from all \
              regions and from the caller's account."
+        }
+        "grant_contested" => {
+            "One event starts one session, and this one fits several: the issuing event of at least one \
+             of them is missing. Load the logs of the same minute from all regions."
         }
         "no_key_and_no_creation_date" => {
             "Nothing joins these calls to an issuing event; look at invoked_by and the services' own logs."

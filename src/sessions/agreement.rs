@@ -4,6 +4,7 @@ use super::by_record::is_sso;
 use super::facts::CredentialFacts;
 use crate::grants::Grant;
 use crate::grants::get_role_credentials::is_role_of_permission_set;
+use crate::model::arn::Arn;
 use crate::model::time;
 
 pub(super) fn second_of(facts: &CredentialFacts) -> Option<i64> {
@@ -25,8 +26,7 @@ pub(super) fn same_principal(grant: &Grant, facts: &CredentialFacts) -> bool {
         (Some(issued), Some(calling)) => issued == calling,
         _ => {
             let name = facts.session_name();
-            same_role(grant, facts)
-                && grant.child.role_name.is_some()
+            role_agrees(grant, facts) == Some(true)
                 && name.is_some()
                 && grant.child.session_name.as_deref() == name
         }
@@ -45,8 +45,28 @@ pub(super) fn role_agrees(grant: &Grant, facts: &CredentialFacts) -> Option<bool
     Some(grant.child.role_name.as_deref()? == facts.role_name()?)
 }
 
-pub(super) fn same_role(grant: &Grant, facts: &CredentialFacts) -> bool {
-    role_agrees(grant, facts) != Some(false)
+/// Whether the caller of an issue may be the previous principal that the record of a role switch names.
+/// The console goes on with the identity of the sign-in when somebody switches a second time, and names
+/// its sessions after that one. Source: IAM User Guide, "Switching to a role (console)".
+pub(super) fn may_have_switched(issue: &Grant, switch: &Grant) -> bool {
+    let (caller, previous) = (&issue.caller, &switch.caller);
+    if caller.arn.is_some() && caller.arn == previous.arn {
+        return true;
+    }
+    let previous = previous.arn.as_deref().and_then(Arn::parse);
+    let Some(previous) = previous.filter(|_| issue.console_made) else { return false };
+    let same_account = caller.account_id.as_deref() == Some(previous.account);
+    let role_session = previous.session_name();
+    same_account
+        && match (caller.arn.as_deref(), caller.principal_id.as_deref()) {
+            (Some(arn), _) => {
+                let caller = Arn::parse(arn).and_then(|arn| arn.session_name().or(arn.user_name()));
+                caller.is_some() && caller == role_session
+            }
+            // The owner's half shows the id alone.
+            (None, Some(id)) => id.split_once(':').map(|(_, name)| name) == role_session,
+            (None, None) => false,
+        }
 }
 
 /// The session that EKS makes for a pod: in the cluster's account, named after the cluster.

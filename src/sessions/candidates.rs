@@ -23,8 +23,8 @@
 use hashbrown::{HashMap, HashSet};
 
 use super::agreement::{
-    fits_identity_center, fits_long_term_key, fits_pod, role_agrees, same_key, same_kind,
-    same_principal, second_of,
+    fits_identity_center, fits_long_term_key, fits_pod, may_have_switched, role_agrees, same_key,
+    same_kind, same_principal, second_of,
 };
 use super::facts::CredentialFacts;
 use super::twins::WholeGrant;
@@ -47,9 +47,19 @@ pub const LOGIN_PROFILE: &str = "login_profile";
 pub const CREATION_TIME: &str = "creation_time";
 /// The rule of calls that services make with the caller's authority.
 pub const FORWARDED: &str = "forwarded";
+/// The rule of an issued key that is the used one.
+pub const ACCESS_KEY: &str = "access_key";
+/// The rule of the console's own record of a role switch.
+pub const CONSOLE_SWITCH: &str = "console_switch";
+/// The rule of a node's record of asking for a pod's credentials.
+pub const POD_IDENTITY: &str = "pod_identity";
 
 /// Rungs of the ladder below which only hints are left.
 const RUNGS: usize = 7;
+/// The last rung on which keys stand; long-term keys and those off by a second included.
+const LAST_BY_KEY: usize = 1;
+/// The rung of the console's own records of a role switch.
+const SWITCH: usize = 5;
 
 /// One issuing event that could have started a credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +92,10 @@ pub struct Candidates {
     pub takes_itself: bool,
     /// Further ones that fit, beyond [`MOST_RIVALS`]; only counted.
     pub more: usize,
+    /// Rung of those found: the lower, the better the evidence.
+    pub rung: usize,
+    /// They are refused because they fit more sessions than they can have started.
+    pub contested: bool,
 }
 
 /// Rivals kept of one credential. More of them say nothing more, and logs whose times were rewritten
@@ -101,12 +115,20 @@ impl Candidates {
     }
 }
 
-/// Grants by what they are looked up by.
+/// Grants by what they are looked up by. All lookups are near in time (a second, for a sign-in
+/// [`SIGN_IN_WINDOW`]), but for three: by key for calls without creation date, by the sign-in session that
+/// a token names, and for the last password of a user.
 pub struct Index<'f> {
     grants: &'f [WholeGrant<'f>],
-    by_second: HashMap<(&'f str, i64), Vec<usize>>,
+    /// By issued key.
     by_key: HashMap<&'f str, Vec<usize>>,
+    /// By issued principal.
     by_principal: HashMap<&'f str, Vec<usize>>,
+    by_principal_second: HashMap<(&'f str, i64), Vec<usize>>,
+    /// By account, role name and second; whether the principal is shown as well.
+    by_role_second: HashMap<(bool, &'f str, &'f str, i64), Vec<usize>>,
+    /// Bridges, which show neither key nor principal, by account and second.
+    bridges: HashMap<(&'f str, i64), Vec<usize>>,
     by_sign_in_session: HashMap<&'f str, Vec<usize>>,
     /// Passwords by account and user name.
     passwords: HashMap<(&'f str, &'f str), Vec<usize>>,
@@ -118,38 +140,51 @@ impl<'f> Index<'f> {
     pub fn new(grants: &'f [WholeGrant<'f>], console_sessions: HashSet<&'f str>) -> Index<'f> {
         let mut index = Index {
             grants,
-            by_second: HashMap::new(),
             by_key: HashMap::new(),
             by_principal: HashMap::new(),
+            by_principal_second: HashMap::new(),
+            by_role_second: HashMap::new(),
+            bridges: HashMap::new(),
             by_sign_in_session: HashMap::new(),
             passwords: HashMap::new(),
             console_sessions,
         };
-        for (i, WholeGrant { grant, .. }) in
-            grants.iter().enumerate().filter(|(_, w)| !w.grant.denied)
-        {
-            let account = grant.child.account_id.as_deref().unwrap_or("");
-            match (grant.join, grant.child.user_name.as_deref()) {
-                (Join::Password, Some(user)) => {
-                    index.passwords.entry((account, user)).or_default().push(i);
-                    continue;
-                }
-                (Join::Password | Join::Nothing, _) => continue,
-                _ => {}
-            }
-            if let Some(arn) = grant.sign_in_session_arn.as_deref() {
-                index.by_sign_in_session.entry(arn).or_default().push(i);
-                continue;
-            }
-            index.by_second.entry((account, grant.second())).or_default().push(i);
-            if let Some(key) = grant.issued_access_key_id.as_deref() {
-                index.by_key.entry(key).or_default().push(i);
-            }
-            if let Some(principal) = grant.child.principal_id.as_deref() {
-                index.by_principal.entry(principal).or_default().push(i);
-            }
+        for (i, whole) in grants.iter().enumerate().filter(|(_, w)| !w.grant.denied) {
+            index.add(i, whole.grant);
         }
         index
+    }
+
+    fn add(&mut self, i: usize, grant: &'f Grant) {
+        let child = &grant.child;
+        let account = child.account_id.as_deref().unwrap_or("");
+        match (grant.join, child.user_name.as_deref()) {
+            (Join::Password, Some(user)) => {
+                self.passwords.entry((account, user)).or_default().push(i);
+                return;
+            }
+            (Join::Password | Join::Nothing, _) => return,
+            _ => {}
+        }
+        if let Some(arn) = grant.sign_in_session_arn.as_deref() {
+            self.by_sign_in_session.entry(arn).or_default().push(i);
+            return;
+        }
+        let second = grant.second();
+        if let Some(key) = grant.issued_access_key_id.as_deref() {
+            self.by_key.entry(key).or_default().push(i);
+        }
+        if let Some(principal) = child.principal_id.as_deref() {
+            self.by_principal.entry(principal).or_default().push(i);
+            self.by_principal_second.entry((principal, second)).or_default().push(i);
+        }
+        if let Some(role) = child.role_name.as_deref() {
+            let place = (child.principal_id.is_some(), account, role, second);
+            self.by_role_second.entry(place).or_default().push(i);
+        }
+        if matches!(grant.join, Join::IdentityCenter | Join::PodIdentity) {
+            self.bridges.entry((account, second)).or_default().push(i);
+        }
     }
 
     /// The candidates for one credential. `id` is its own: nothing starts itself.
@@ -157,27 +192,19 @@ impl<'f> Index<'f> {
         if facts.session_id.is_none() || facts.claimed_only {
             return Candidates::default();
         }
-        let mut rungs: [Vec<Candidate>; RUNGS] = Default::default();
-        let mut refused = Vec::new();
-        let mut own_rung = usize::MAX;
-        for i in self.near(facts) {
-            let grant = self.grants[i].grant;
-            if grant.child.partition != facts.partition {
-                continue; // Nothing leads from one partition into another.
-            }
-            let own = grant.obtained_by().credential_id == id;
-            match self.judge(i, facts) {
-                // What begins with its own sign-in does not take itself.
-                _ if own && grant.join.goes_on_as_itself() => {}
-                Verdict::Rung(rung, _) if own => own_rung = own_rung.min(rung),
-                _ if own => {}
-                Verdict::Rung(rung, candidate) => rungs[rung].push(candidate),
-                Verdict::OtherKey(candidate) => refused.push(candidate),
-                Verdict::No => {}
-            }
+        let mut ladder = Ladder::default();
+        self.climb(&mut ladder, id, facts, self.with_key(facts));
+        // Nothing is better than the key, so in a crowd of one second nobody else need be asked.
+        if ladder.rungs[..=LAST_BY_KEY].iter().all(Vec::is_empty) {
+            let others = self.without_key(facts).into_iter().filter(|i| !ladder.met.contains(i));
+            let others = others.collect();
+            self.climb(&mut ladder, id, facts, others);
         }
+        let Ladder { mut rungs, mut refused, own_rung, .. } = ladder;
         let best = rungs.iter().position(|rung| !rung.is_empty());
         let mut found = best.map(|best| std::mem::take(&mut rungs[best])).unwrap_or_default();
+        let switches = self.unconfirmed_switches(&found, &rungs[SWITCH]);
+        found.extend(switches);
         if found.is_empty() && facts.signed_in {
             found = self.before_sign_in(id, facts, Join::SigninToken, "signin_token");
             if found.is_empty() {
@@ -201,35 +228,87 @@ impl<'f> Index<'f> {
             found.len().saturating_sub(MOST_RIVALS) + refused.len().saturating_sub(MOST_RIVALS);
         found.truncate(MOST_RIVALS);
         refused.truncate(MOST_RIVALS);
-        Candidates { found, refused, takes_itself, more }
+        let rung = best.unwrap_or(RUNGS);
+        Candidates { found, refused, takes_itself, more, rung, contested: false }
     }
 
-    /// Grants for the credential's account within a second of its creation; by key alone where the
-    /// records do not tell the creation.
-    fn near(&self, facts: &CredentialFacts) -> Vec<usize> {
-        let Some(second) = second_of(facts) else {
-            let key = facts.access_key_id.as_deref().unwrap_or("");
-            let mut near = self.by_key.get(key).cloned().unwrap_or_default();
-            near.retain(|i| {
-                let grant = self.grants[*i].grant;
-                let account = &grant.child.account_id;
-                let used_before = facts
+    /// Judges some grants.
+    fn climb(&self, ladder: &mut Ladder, id: &str, facts: &CredentialFacts, grants: Vec<usize>) {
+        for i in grants {
+            ladder.met.insert(i);
+            let grant = self.grants[i].grant;
+            if grant.child.partition != facts.partition {
+                continue; // Nothing leads from one partition into another.
+            }
+            let own = grant.obtained_by().credential_id == id;
+            match self.judge(i, facts) {
+                // What begins with its own sign-in does not take itself.
+                _ if own && grant.join.goes_on_as_itself() => {}
+                Verdict::Rung(rung, _) if own => ladder.own_rung = ladder.own_rung.min(rung),
+                _ if own => {}
+                Verdict::Rung(rung, candidate) => ladder.rungs[rung].push(candidate),
+                Verdict::OtherKey(candidate) => ladder.refused.push(candidate),
+                Verdict::No => {}
+            }
+        }
+    }
+
+    /// The console's records of switching to the session that name somebody else than those who are
+    /// found by principal and second: their calls cannot be told from each other.
+    fn unconfirmed_switches(&self, found: &[Candidate], bridges: &[Candidate]) -> Vec<Candidate> {
+        let by_second = |c: &Candidate| [CREATION_TIME, FORWARDED].contains(&c.rule);
+        if found.is_empty() || !found.iter().all(by_second) {
+            return Vec::new();
+        }
+        let grant = |c: &Candidate| self.grants[c.grant].grant;
+        let confirmed =
+            |switch: &Candidate| found.iter().any(|c| may_have_switched(grant(c), grant(switch)));
+        let switches = bridges.iter().filter(|c| c.rule == CONSOLE_SWITCH);
+        switches.filter(|switch| !confirmed(switch)).copied().collect()
+    }
+
+    /// Grants that issued the credential's key to its account: within a second of its creation, where
+    /// the records tell it.
+    fn with_key(&self, facts: &CredentialFacts) -> Vec<usize> {
+        let key = facts.access_key_id.as_deref().unwrap_or("");
+        let mut near = self.by_key.get(key).cloned().unwrap_or_default();
+        let created = second_of(facts);
+        near.retain(|i| {
+            let grant = self.grants[*i].grant;
+            let account = &grant.child.account_id;
+            let in_time = match created {
+                Some(second) => (second - grant.second()).abs() <= 1,
+                None => facts
                     .first_event_at
-                    .is_some_and(|first| grant.event_time.saturating_sub(first) > USED_EARLY);
-                !used_before && (account.is_none() || *account == facts.account_id)
-            });
-            return near;
-        };
+                    .is_none_or(|first| grant.event_time.saturating_sub(first) <= USED_EARLY),
+            };
+            in_time && (account.is_none() || *account == facts.account_id)
+        });
+        near
+    }
+
+    /// Grants that may have issued something else than its key, within a second of its creation.
+    fn without_key(&self, facts: &CredentialFacts) -> Vec<usize> {
+        let Some(created) = second_of(facts) else { return Vec::new() };
         let account = facts.account_id.as_deref().unwrap_or("");
+        let (principal, role) = (facts.principal_id.as_deref(), facts.role_name());
+        let mut near: Vec<&Vec<usize>> = Vec::new();
+        for second in created - 1..=created + 1 {
+            near.extend(principal.and_then(|id| self.by_principal_second.get(&(id, second))));
+            // A grant that shows another principal is another's.
+            let shown: &[bool] = if principal.is_some() { &[false] } else { &[false, true] };
+            let places = shown.iter().filter_map(|shown| Some((*shown, account, role?, second)));
+            near.extend(places.filter_map(|place| self.by_role_second.get(&place)));
+            let places = [(account, second), ("", second)];
+            near.extend(places.iter().filter_map(|place| self.bridges.get(place)));
+        }
         let arn = facts.sign_in_session_arn.as_deref();
-        let named = arn.and_then(|arn| self.by_sign_in_session.get(arn)).into_iter();
-        let mut near: Vec<usize> = (second - 1..=second + 1)
-            .flat_map(|s| [(account, s), ("", s)])
-            .filter_map(|place| self.by_second.get(&place))
-            .chain(named)
-            .flatten()
-            .copied()
-            .collect();
+        near.extend(arn.and_then(|arn| self.by_sign_in_session.get(arn)));
+        let mut near: Vec<usize> = near.into_iter().flatten().copied().collect();
+        near.retain(|i| {
+            let account = &self.grants[*i].grant.child.account_id;
+            account.is_none() || *account == facts.account_id
+        });
         near.sort_unstable();
         near.dedup();
         near
@@ -248,7 +327,7 @@ impl<'f> Index<'f> {
         match grant.join {
             Join::Issued if !same_kind(grant, facts) => Verdict::No,
             Join::Issued if self.key_fits(grant, facts) => {
-                at(usize::from(off > 0), "access_key", Strength::Exact)
+                at(usize::from(off > 0), ACCESS_KEY, Strength::Exact)
             }
             Join::Issued if second_of(facts).is_none() || !same_principal(grant, facts) => {
                 Verdict::No
@@ -282,16 +361,14 @@ impl<'f> Index<'f> {
                 at(2, "sign_in_session", Strength::Exact)
             }
             Join::Switch if same_principal(grant, facts) => {
-                at(5, "console_switch", Strength::Inferred)
+                at(SWITCH, CONSOLE_SWITCH, Strength::Inferred)
             }
             Join::IdentityCenter if fits_identity_center(grant, facts) => {
                 at(5, "identity_center", Strength::Inferred)
             }
-            Join::PodIdentity if fits_pod(grant, facts) => {
-                at(5, "pod_identity", Strength::Inferred)
-            }
+            Join::PodIdentity if fits_pod(grant, facts) => at(5, POD_IDENTITY, Strength::Inferred),
             Join::LongTermKey if fits_long_term_key(grant, facts) => {
-                at(0, "access_key", Strength::Exact)
+                at(0, ACCESS_KEY, Strength::Exact)
             }
             Join::Switch
             | Join::SigninToken
@@ -379,6 +456,26 @@ impl<'f> Index<'f> {
             .filter(|i| self.grants[*i].grant.second() <= second)
             .max_by_key(|i| (self.grants[*i].grant.event_time, *i))?;
         Some(Candidate { grant, rule: LOGIN_PROFILE, strength: Strength::Inferred })
+    }
+}
+
+/// What was found on each rung.
+struct Ladder {
+    rungs: [Vec<Candidate>; RUNGS],
+    refused: Vec<Candidate>,
+    /// The best rung of its own calls.
+    own_rung: usize,
+    met: HashSet<usize>,
+}
+
+impl Default for Ladder {
+    fn default() -> Ladder {
+        Ladder {
+            rungs: Default::default(),
+            refused: Vec::new(),
+            own_rung: usize::MAX,
+            met: HashSet::new(),
+        }
     }
 }
 

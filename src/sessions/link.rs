@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hashbrown::{HashMap, HashSet};
 
-use super::candidates::{CREATION_TIME, Candidates, FORWARDED, Index, LOGIN_PROFILE};
+use super::candidates::{
+    ACCESS_KEY, CONSOLE_SWITCH, CREATION_TIME, Candidates, FORWARDED, Index, LOGIN_PROFILE,
+};
+use super::contest::refuse_contested;
 use super::corrections::corrected;
 use super::facts::{CredentialFacts, Facts};
 use super::held::Held;
@@ -104,6 +107,7 @@ pub fn link(facts: &Facts) -> Linked<'_> {
     let index = Index::new(&grants, console.iter().map(String::as_str).collect());
     let mut found = on_all_cores(&known, |(id, facts)| index.of(id, facts));
     withhold_where_a_grant_is_missing(&mut found, known.iter().map(|(_, facts)| facts.as_ref()));
+    refuse_contested(&mut found, known.iter().map(|(_, facts)| facts.as_ref()), &grants);
     let unused = unused_credentials(&grants, &found, facts);
     let (mut ids, mut all): (Vec<_>, Vec<_>) = known.into_iter().unzip();
     for (id, facts) in unused {
@@ -208,7 +212,7 @@ fn unused_credentials(
     let used: HashSet<usize> = found
         .iter()
         .flat_map(|candidates| &candidates.found)
-        .filter(|candidate| candidate.rule == "access_key")
+        .filter(|candidate| candidate.rule == ACCESS_KEY)
         .map(|candidate| candidate.grant)
         .collect();
     let unused = grants.iter().enumerate().filter(|(i, _)| !used.contains(i));
@@ -233,8 +237,10 @@ fn withhold_where_a_grant_is_missing<'f>(
         .collect();
     for (candidates, facts) in found.iter_mut().zip(&all) {
         let doubtful = facts.session_id.as_deref().is_some_and(|id| lacking.contains(id));
-        if doubtful && candidates.found.iter().all(|c| [CREATION_TIME, FORWARDED].contains(&c.rule))
-        {
+        let by_second = |rule| [CREATION_TIME, FORWARDED].contains(&rule);
+        let mut rules = candidates.found.iter().map(|c| c.rule);
+        let any = rules.clone().any(by_second);
+        if doubtful && any && rules.all(|rule| by_second(rule) || rule == CONSOLE_SWITCH) {
             candidates.refuse_all();
         }
     }
@@ -298,8 +304,12 @@ fn linked_grants<'f>(
 ) -> Vec<LinkedGrant<'f>> {
     let mut users: HashMap<usize, Vec<(usize, bool)>> = HashMap::new();
     let mut crowded: HashSet<&str> = HashSet::new();
+    let mut contests: HashSet<usize> = HashSet::new();
     for (i, credential) in credentials.iter().enumerate() {
-        let Candidates { found, takes_itself, more, .. } = &credential.candidates;
+        let Candidates { found, refused, takes_itself, more, contested, .. } =
+            &credential.candidates;
+        // Of the sessions that a contested one fits, one was started by it; nobody knows which.
+        contests.extend(refused.iter().filter(|_| *contested).map(|candidate| candidate.grant));
         // Rivals with one key are rivals: which of them was used, the key does not tell.
         let certain = found.len() == 1 && !takes_itself;
         crowded.extend(credential.facts.session_id.as_deref().filter(|_| *more > 0));
@@ -322,6 +332,7 @@ fn linked_grants<'f>(
                 _ if whole.grant.denied => None,
                 Some(true) => Some(true),
                 Some(false) => None,
+                None if contests.contains(&i) => None,
                 None if issued_session(whole.grant).is_some_and(|id| crowded.contains(&*id)) => {
                     None
                 }

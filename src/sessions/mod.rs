@@ -4,7 +4,7 @@
 //! order in which the facts were collected. The parts, in the order in which they run:
 //! `corrections` merges late records into the calls that they put right, [`twins`] finds the other half
 //! of calls that two accounts recorded, [`candidates`] the issuing events that could have started
-//! each credential, [`mod@solve`] walks from credential to credential up to an [`origin`] (with names
+//! each credential (`contest` refuses those that fit too many), [`mod@solve`] walks from credential to credential up to an [`origin`] (with names
 //! learned in [`names`]), [`properties`] tells what is carried along, [`mod@link`] puts the tables
 //! together, and [`rows`] makes them Arrow batches.
 
@@ -12,6 +12,7 @@ mod agreement;
 mod by_record;
 pub mod candidates;
 pub mod columns;
+mod contest;
 mod corrections;
 pub mod facts;
 mod forwarded;

@@ -200,6 +200,8 @@ impl Solver<'_> {
         }
         let reason = if candidates.takes_itself {
             "circular_evidence"
+        } else if candidates.contested {
+            "grant_contested"
         } else if !candidates.refused.is_empty() {
             "grant_issued_another_key"
         } else if facts.created.is_none() && facts.access_key_id.is_none() {

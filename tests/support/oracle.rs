@@ -237,8 +237,29 @@ pub struct Oracle<'r> {
     /// Issuing events, each call once: found beforehand only to keep the tests' time in bounds.
     grants: Vec<Record<'r>>,
     /// What was found before, for the same reason.
-    found: RefCell<HashMap<Caller<'r>, (Vec<Record<'r>>, bool)>>,
+    found: RefCell<HashMap<Caller<'r>, Found<'r>>>,
+    /// The records of every credential and of every session, for the same reason; one record of each
+    /// credential that has a session.
+    by_credential: HashMap<(Session<'r>, Option<&'r str>), Vec<Record<'r>>>,
+    by_session: HashMap<Session<'r>, Vec<Record<'r>>>,
+    credentials: Vec<Record<'r>>,
+    /// Credentials whose candidates are contested, or not.
+    contested: RefCell<HashMap<Caller<'r>, bool>>,
 }
+
+/// Issuing events on one rung of the ladder.
+#[derive(Clone)]
+struct Found<'r> {
+    grants: Vec<Record<'r>>,
+    /// One of its own calls would fit as well.
+    doubled: bool,
+    rung: usize,
+}
+
+const HAVE_SESSIONS: [&str; 4] = ["AssumedRole", "FederatedUser", "IAMUser", "Root"];
+
+/// The rung of bridges, below all joins by key or second.
+const BRIDGE: usize = 5;
 
 /// Session, key and ARN.
 type Caller<'r> = (Session<'r>, Option<&'r str>, Option<&'r str>);
@@ -254,7 +275,19 @@ pub fn answers(records: &[Value]) -> HashMap<String, Answer> {
         calls: calls.iter().collect(),
         grants: Vec::new(),
         found: RefCell::default(),
+        by_credential: HashMap::new(),
+        by_session: HashMap::new(),
+        credentials: Vec::new(),
+        contested: RefCell::default(),
     };
+    for record in distinct.iter().filter(|r| !failed_sign_in(r)) {
+        let same = oracle.by_credential.entry((session(record), key(record))).or_default();
+        if same.is_empty() && HAVE_SESSIONS.contains(&kind(record)) {
+            oracle.credentials.push(record);
+        }
+        same.push(record);
+        oracle.by_session.entry(session(record)).or_default().push(record);
+    }
     let grants = calls.iter().filter(|r| issues(r) && !oracle.is_second_half(r));
     oracle.grants = grants.collect();
     let by_id = |r: Record| r["eventID"].as_str().unwrap().to_owned();
@@ -284,51 +317,71 @@ pub fn used_keys(records: &[Value]) -> BTreeSet<String> {
     used.map(|made| made["eventID"].as_str().unwrap().to_owned()).collect()
 }
 
-/// All calls, each once: later records of a call are merged into its first one.
+/// The record that a record puts right.
+fn original(record: Record<'_>) -> Option<&str> {
+    let addendum = &record["addendum"];
+    let updates =
+        addendum["reason"] == "UPDATED_DATA" && record["eventID"] != addendum["originalEventID"];
+    addendum["originalEventID"].as_str().filter(|_| updates)
+}
+
+fn corrects(later: Record, first: Record) -> bool {
+    let same = ["recipientAccountId", "eventName", "eventTime"];
+    original(later).is_some()
+        && original(later) == first["eventID"].as_str()
+        && same.iter().all(|member| later[member] == first[member])
+}
+
+/// All calls, each once: later records of a call are merged into its first one, in their order.
 fn put_right(records: &[Record]) -> Vec<Value> {
-    let original = |r: Record| {
-        let addendum = &r["addendum"];
-        let updates =
-            addendum["reason"] == "UPDATED_DATA" && r["eventID"] != addendum["originalEventID"];
-        addendum["originalEventID"].as_str().filter(|_| updates).map(str::to_owned)
-    };
-    let corrects = |later: Record, first: Record| {
-        let same = ["recipientAccountId", "eventName", "eventTime"];
-        original(first).is_none()
-            && original(later).as_deref() == first["eventID"].as_str()
-            && same.iter().all(|member| later[member] == first[member])
-    };
     let mut calls = Vec::new();
+    let mut merged: BTreeSet<&str> = BTreeSet::new();
+    let id = |r: &Value| r["eventID"].as_str().unwrap().to_owned();
     for record in records {
-        if original(record).is_some() && records.iter().any(|first| corrects(record, first)) {
+        if records.iter().any(|first| corrects(record, first)) {
             continue;
         }
         let mut call = (*record).clone();
-        let later = records.iter().filter(|later| corrects(later, record));
-        let mut later: Vec<Value> = later.map(|r| (*r).clone()).collect();
-        later.iter_mut().for_each(|r| r["eventID"] = Value::Null);
-        // Two that differ: nobody knows which is the later one.
-        let agree = later.windows(2).all(|two| two[0] == two[1]);
-        if let Some(later) = later.first().filter(|_| agree) {
+        let mut round = vec![*record];
+        let mut disputed = false;
+        loop {
+            let next: Vec<Record> = records
+                .iter()
+                .filter(|r| round.iter().any(|first| corrects(r, first)))
+                .copied()
+                .collect();
+            let Some(later) = next.first() else { break };
+            merged.extend(next.iter().map(|r| r["eventID"].as_str().unwrap()));
+            let mut said: Vec<Value> = next.iter().map(|r| (*r).clone()).collect();
+            said.iter_mut().for_each(|r| r["eventID"] = Value::Null);
+            // Two that differ: nobody knows which is the later one.
+            disputed |= said.windows(2).any(|two| two[0] != two[1]);
             let named = later["addendum"]["updatedFields"].to_string();
-            for (member, value) in later.as_object().unwrap() {
+            for (member, value) in later.as_object().unwrap().iter().filter(|_| !disputed) {
                 let always = named == "null" && member != "eventID";
                 if always || named.contains(member.as_str()) {
                     call[member] = value.clone();
                 }
             }
+            round = next;
         }
         calls.push(call);
     }
+    // A circle of corrections has no first one.
+    let left = records.iter().filter(|r| {
+        records.iter().any(|first| corrects(r, first)) && !merged.contains(id(r).as_str())
+    });
+    calls.extend(left.map(|r| (*r).clone()));
     calls
 }
 
 impl<'r> Oracle<'r> {
     fn same_credential(&self, record: Record<'r>) -> Vec<Record<'r>> {
-        let same = |other: &&Record<'r>| {
-            session(other) == session(record) && key(other) == key(record) && !failed_sign_in(other)
-        };
-        self.records.iter().filter(same).copied().collect()
+        self.by_credential.get(&(session(record), key(record))).cloned().unwrap_or_default()
+    }
+
+    fn same_session(&self, record: Record<'r>) -> Vec<Record<'r>> {
+        self.by_session.get(&session(record)).cloned().unwrap_or_default()
     }
 
     /// `path` holds the credentials on the way from the question: meeting one again is a circle.
@@ -608,8 +661,54 @@ impl<'r> Oracle<'r> {
         Answer::of("AWSService", Some(service), None).one_deeper()
     }
 
-    /// As `find_grants`, which gives the same for all calls of a credential.
+    /// As `find_grants`, save what is contested.
     fn grants_of(&self, record: Record<'r>, mine: &[Record<'r>]) -> (Vec<Record<'r>>, bool) {
+        let found = self.found_of(record, mine);
+        let of = (session(record), key(record), text(record, "/userIdentity/arn"));
+        let known = self.contested.borrow().get(&of).copied();
+        let contested = known.unwrap_or_else(|| self.is_contested(&found));
+        self.contested.borrow_mut().insert(of, contested);
+        if contested { (Vec::new(), false) } else { (found.grants, found.doubled) }
+    }
+
+    /// Whether more sessions claim the same events, by evidence as good, than there are events.
+    fn is_contested(&self, found: &Found<'r>) -> bool {
+        let claimed = |found: &Found<'r>| -> Vec<Record<'r>> {
+            let by_issue = |g: &Record| issues(g) && found.rung < BRIDGE && found.rung != 2;
+            let by_request = |g: &Record| event_name(g) == "AssumeRoleForPodIdentity";
+            found.grants.iter().copied().filter(|g| by_issue(g) || by_request(g)).collect()
+        };
+        let events = claimed(found);
+        if events.is_empty() || events.len() < found.grants.len() {
+            return false;
+        }
+        let same = |a: Record, b: Record| a["eventID"] == b["eventID"];
+        let mut claimants: BTreeSet<(&str, Option<i64>)> = BTreeSet::new();
+        for other in &self.credentials {
+            let of = self.found_of(other, &self.same_credential(other));
+            let rival = claimed(&of).iter().any(|g| events.iter().any(|e| same(e, g)));
+            let principal = text(other, "/userIdentity/principalId");
+            let principal = principal.or_else(|| text(other, "/userIdentity/arn"));
+            if let Some(principal) = principal.filter(|_| rival && of.rung <= found.rung) {
+                claimants.insert((principal, created(other)));
+            }
+        }
+        let spent = self.grants.iter().filter(|g| {
+            text(g, "/userIdentity/invokedBy").is_some_and(|s| s.starts_with("pods.eks."))
+                && events.iter().any(|request| answers_request(g, request))
+        });
+        for issue in spent {
+            let name = text(issue, "/requestParameters/roleSessionName").unwrap_or("");
+            claimants.insert((target_principal(issue).unwrap_or(name), Some(time_of(issue))));
+        }
+        let dated: BTreeSet<&str> =
+            claimants.iter().filter(|(_, born)| born.is_some()).map(|(who, _)| *who).collect();
+        claimants.retain(|(who, born)| born.is_some() || !dated.contains(who));
+        claimants.len() > events.len()
+    }
+
+    /// As `find_grants`, which gives the same for all calls of a credential.
+    fn found_of(&self, record: Record<'r>, mine: &[Record<'r>]) -> Found<'r> {
         let of = (session(record), key(record), text(record, "/userIdentity/arn"));
         if let Some(known) = self.found.borrow().get(&of) {
             return known.clone();
@@ -621,7 +720,7 @@ impl<'r> Oracle<'r> {
 
     /// The issuing events on the best rung that holds any; and whether one of its own calls would fit
     /// as well.
-    fn find_grants(&self, record: Record<'r>, mine: &[Record<'r>]) -> (Vec<Record<'r>>, bool) {
+    fn find_grants(&self, record: Record<'r>, mine: &[Record<'r>]) -> Found<'r> {
         let me = (session(record), key(record));
         let others = |g: &Record<'r>| (session(g), key(g)) != me;
         let all: Vec<Record> = self.grants.to_vec();
@@ -656,10 +755,19 @@ impl<'r> Oracle<'r> {
         let rungs = rungs.map(|rung| rung.into_iter().filter(others).collect::<Vec<_>>());
         let best = rungs.iter().position(|rung| !rung.is_empty());
         if best.is_some_and(|rung| rung >= 3) && self.session_lacks_a_grant(record) {
-            return (Vec::new(), false);
+            return Found { grants: Vec::new(), doubled: false, rung: BRIDGE };
         }
         let doubled = best.is_some() && own.is_some_and(|own| Some(own) <= best);
-        let found = rungs.into_iter().find(|rung| !rung.is_empty()).unwrap_or_else(|| {
+        let found = rungs.into_iter().find(|rung| !rung.is_empty()).map(|mut rung| {
+            // A switch by somebody else than those who are found by second is a rival of theirs.
+            if best >= Some(3) {
+                let mut others = self.switched_from(record);
+                others.retain(|switch| !rung.iter().any(|g| may_have_switched(g, switch)));
+                rung.extend(others);
+            }
+            rung
+        });
+        let grants = found.unwrap_or_else(|| {
             let mut switched = self.switched_from(record);
             switched.extend(self.asked_for_pod(record));
             let signed_in = mine.iter().any(|r| is_sign_in(r));
@@ -679,26 +787,25 @@ impl<'r> Oracle<'r> {
                     && born.is_some_and(|b| (0..=900).contains(&(b - time_of(g))))
             })
         });
-        (found, doubled)
+        Found { grants, doubled, rung: best.unwrap_or(BRIDGE) }
     }
 
     /// Whether some direct call of the session used a key that none of its grants issued.
     fn session_lacks_a_grant(&self, record: Record<'r>) -> bool {
-        self.records.iter().filter(|r| session(r) == session(record) && !failed_sign_in(r)).any(
-            |r| {
-                let mine = self.same_credential(r);
-                let near: Vec<&Record<'r>> = self
-                    .grants
-                    .iter()
-                    .filter(|g| target_kind(g) == kind(r))
-                    .filter(|g| target_account(g) == text(r, "/userIdentity/accountId"))
-                    .filter(|g| created(r).is_some_and(|b| (b - time_of(g)).abs() <= 1))
-                    .filter(|g| (session(g), key(g)) != (session(r), key(r)))
-                    .collect();
-                let announced = |g: &&&Record<'r>| self.key_fits(r, g);
-                let other =
-                    |g: &&&Record<'r>| self.principal_fits(r, g) && !self.keys_allow(r, &mine, g);
-                key(r).is_some()
+        self.same_session(record).into_iter().any(|r| {
+            let mine = self.same_credential(r);
+            let near: Vec<&Record<'r>> = self
+                .grants
+                .iter()
+                .filter(|g| target_kind(g) == kind(r))
+                .filter(|g| target_account(g) == text(r, "/userIdentity/accountId"))
+                .filter(|g| created(r).is_some_and(|b| (b - time_of(g)).abs() <= 1))
+                .filter(|g| (session(g), key(g)) != (session(r), key(r)))
+                .collect();
+            let announced = |g: &&&Record<'r>| self.key_fits(r, g);
+            let other =
+                |g: &&&Record<'r>| self.principal_fits(r, g) && !self.keys_allow(r, &mine, g);
+            key(r).is_some()
                     && !near.iter().any(|g| announced(&g))
                     && !near
                         .iter()
@@ -707,8 +814,7 @@ impl<'r> Oracle<'r> {
                     // Last, because it takes longest.
                     && self.asked_for_pod(r).is_empty()
                     && self.sign_in_session(r, &mine).is_empty()
-            },
-        )
+        })
     }
 
     /// The console's own records of switching to this role session.
@@ -816,10 +922,8 @@ impl<'r> Oracle<'r> {
     fn keys_allow(&self, record: Record<'r>, mine: &[Record<'r>], grant: &Record<'r>) -> bool {
         let forwarded = mine.iter().all(|r| text(r, "/userIdentity/invokedBy").is_some());
         let console_session = || {
-            self.records.iter().any(|r| {
-                let console = shows_console(r) || at_sign_in_service(r);
-                session(r) == session(record) && console && !failed_sign_in(r)
-            })
+            let all = self.same_session(record);
+            all.iter().any(|r| shows_console(r) || at_sign_in_service(r))
         };
         key(record).is_none()
             || issued_key(grant).is_none()
@@ -841,10 +945,6 @@ impl<'r> Oracle<'r> {
         }
     }
 
-    fn role_fits(&self, record: Record<'r>, grant: &Record<'r>) -> bool {
-        self.role_agrees(record, grant) != Some(false)
-    }
-
     fn key_fits(&self, record: Record<'r>, grant: &Record<'r>) -> bool {
         let same = |g: &&Record<'r>| key(record).is_some() && issued_key(g) == key(record);
         let once = || self.grants.iter().filter(same).count() == 1;
@@ -857,10 +957,38 @@ impl<'r> Oracle<'r> {
             return issued == calling;
         }
         let name = calling.and_then(|c| c.split_once(':')).map(|(_, name)| name);
-        self.role_fits(record, grant)
+        self.role_agrees(record, grant) == Some(true)
             && name.is_some()
             && text(grant, "/requestParameters/roleSessionName") == name
     }
+}
+
+/// Whether EKS's issue answers a node's request for a pod's role.
+fn answers_request(issue: Record, request: Record) -> bool {
+    let name = text(issue, "/requestParameters/roleSessionName").unwrap_or("");
+    let cluster = text(request, "/requestParameters/clusterName").unwrap_or("?");
+    event_name(request) == "AssumeRoleForPodIdentity"
+        && name.starts_with(&format!("eks-{cluster}-"))
+        && target_account(issue) == text(request, "/recipientAccountId")
+        && (time_of(issue) - time_of(request)).abs() <= 1
+}
+
+/// Whether whoever made an issuing call may be the previous principal of a role switch.
+fn may_have_switched(issue: Record, switch: Record) -> bool {
+    let previous = text(switch, "/additionalEventData/SwitchFrom").unwrap_or("");
+    let arn = text(issue, "/userIdentity/arn");
+    if arn == Some(previous) {
+        return true;
+    }
+    let resource = previous.splitn(6, ':').nth(5).unwrap_or("");
+    let session = resource.strip_prefix("assumed-role/").and_then(|r| r.split('/').nth(1));
+    let same_name = match (arn, text(issue, "/userIdentity/principalId")) {
+        (Some(arn), _) => session.is_some() && session == arn.rsplit('/').next(),
+        (None, Some(id)) => id.split_once(':').map(|(_, name)| name) == session,
+        (None, None) => false,
+    };
+    let account = text(issue, "/userIdentity/accountId");
+    made_by_console(issue) && same_name && account.is_some() && account == arn_account(previous)
 }
 
 /// The subject of the token that a role session was made with.
