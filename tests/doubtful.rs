@@ -367,6 +367,50 @@ fn corrections_that_differ_count_for_nothing_and_one_without_its_call_for_itself
 }
 
 #[test]
+fn a_correction_of_a_correction_counts_after_it() {
+    let mut scene = Scene::default();
+    let [anna, liam] = ["anna", "liam"].map(|name| Caller::user(HOME, name));
+    let role = Role::new(HOME, "A");
+    let first = without_response(&mut scene, "09:00:00", &liam, &role);
+    let mut later = support::scene::granted("09:00:00", &role, "x", "ASIAWRONG", json!({}));
+    later["addendum"] = addendum(&first, json!("userIdentity,responseElements"));
+    let second = scene.record("09:00:00", &anna, "sts:AssumeRole", later.clone());
+    later["responseElements"]["credentials"]["accessKeyId"] = "ASIARIGHT".into();
+    later["addendum"] = addendum(&second, json!("responseElements"));
+    scene.record("09:00:00", &liam, "sts:AssumeRole", later);
+    scene.call("09:01:00", &role.session("x", "09:00:00", "ASIARIGHT"), "s3:PutObject");
+    assert_eq!(
+        scene.ask(CORRECTED),
+        ["00000000-0000-4000-8000-000000000000 | 00000002-0000-4000-8000-000000000000 \
+          | ASIARIGHT | A | arn:aws:iam::111111111111:user/anna | true"]
+    );
+    // Without the first record the second stands for it.
+    scene.records.remove(0);
+    assert_eq!(
+        scene.ask(CORRECTED),
+        ["00000001-0000-4000-8000-000000000000 | 00000002-0000-4000-8000-000000000000 \
+          | ASIARIGHT | A | arn:aws:iam::111111111111:user/anna | true"]
+    );
+}
+
+/// Nobody can have been put right by what came of it.
+#[test]
+fn corrections_in_a_circle_stand_for_themselves() {
+    let mut scene = Scene::default();
+    let anna = Caller::user(HOME, "anna");
+    let role = Role::new(HOME, "A");
+    let id = |n: usize| format!("{n:08}-0000-4000-8000-000000000000");
+    for (n, key) in ["ASIAONE", "ASIATWO"].into_iter().enumerate() {
+        let mut later = support::scene::granted("09:00:00", &role, "x", key, json!({}));
+        later["addendum"] = addendum(&id(1 - n), json!("responseElements"));
+        scene.record("09:00:00", &anna, "sts:AssumeRole", later);
+    }
+    let by = "A | arn:aws:iam::111111111111:user/anna | false";
+    let alone = |n, key: &str| format!("{} | NULL | {key} | {by}", id(n));
+    assert_eq!(scene.ask(CORRECTED), [alone(0, "ASIAONE"), alone(1, "ASIATWO")]);
+}
+
+#[test]
 fn an_honest_world_contradicts_itself_nowhere() {
     let dir = tempfile::tempdir().unwrap();
     let options =
