@@ -99,7 +99,8 @@ impl Error {
         match self {
             Error::Usage { hint, .. } | Error::NotFound { hint, .. } => hint.as_deref(),
             Error::NothingReadable { .. } => Some(
-                "give a folder, file or glob of .json.gz files, for example AWSLogs/111111111111/CloudTrail",
+                "give a folder, file or glob of .json.gz files, for example AWSLogs/111111111111/CloudTrail, or \
+                 s3://BUCKET/PREFIX",
             ),
             _ => None,
         }

@@ -16,7 +16,7 @@ use crate::model::time;
 use crate::sessions::link::Linked;
 use crate::sessions::rows::{self, TableRows};
 use crate::sessions::{Facts, link};
-use crate::sources::{Found, LogFile, discover};
+use crate::sources::{Found, LeftOut, LogFile, discover};
 use crate::store::columns::{COVERAGE, FILES, LINKING_STATE, REJECTS};
 use crate::store::{DataFile, Snapshot, Transaction};
 use crate::table::TableDef;
@@ -58,12 +58,12 @@ pub async fn ingest(
     options: &Options,
     progress: &dyn Progress,
 ) -> Result<Ingested> {
-    let found = discover(sources)?;
+    let found = discover(sources, &options.sources)?;
     if found.files.is_empty() {
         // Before a store is made for nothing.
         let mut intake = Intake::default();
         add_unreadable(&found, &mut intake);
-        return Err(nothing_readable(sources, &intake));
+        return Err(nothing_readable(sources, &found, &intake));
     }
     let mut tx = Transaction::begin(dir).await?;
     let known = ledger::KnownFiles::read(&tx)?;
@@ -75,7 +75,7 @@ pub async fn ingest(
     add_unreadable(&found, &mut intake);
     let books = sum(&intake, &found, already_in);
     if books.nothing_readable() {
-        return Err(nothing_readable(sources, &intake));
+        return Err(nothing_readable(sources, &found, &intake));
     }
 
     let mut facts = linking_state::read(&tx)?;
@@ -107,13 +107,13 @@ pub fn load(
     memory_bytes: usize,
     progress: &dyn Progress,
 ) -> Result<Loaded> {
-    let found = discover(sources)?;
+    let found = discover(sources, &options.sources)?;
     let sink = MemorySink { limit: memory_bytes, state: Mutex::default() };
     let mut intake = intake::run(&found.files, Seen::default(), options, &sink, progress)?;
     add_unreadable(&found, &mut intake);
     let books = sum(&intake, &found, 0);
     if books.nothing_readable() {
-        return Err(nothing_readable(sources, &intake));
+        return Err(nothing_readable(sources, &found, &intake));
     }
     let state = sink.state.into_inner().unwrap_or_else(PoisonError::into_inner);
     let now = chrono::Utc::now().timestamp_micros();
@@ -153,12 +153,20 @@ fn sum(intake: &Intake, found: &Found, already_in: u64) -> Books {
     for (what, count) in &found.passed_over {
         *books.passed_over.entry((*what).to_owned()).or_default() += count;
     }
+    books.left_out = found.left_out;
     books.accounts = intake.coverage.accounts();
     books
 }
 
-fn nothing_readable(sources: &[String], intake: &Intake) -> Error {
+fn nothing_readable(sources: &[String], found: &Found, intake: &Intake) -> Error {
     let mut what = sources.join(", ");
+    let left_out = found.left_out;
+    if left_out != LeftOut::default() {
+        let (folders, files) = (left_out.folders, left_out.files);
+        what.push_str(&format!(
+            "; {folders} folders and {files} files were left out by their paths"
+        ));
+    }
     if let Some(first) = intake.rejects.first() {
         let place = format!("{}, {}", first.path.display(), first.reject.position);
         what.push_str(&format!("; first trouble: {place}: {}", first.reject.reason));

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
+use super::s3::S3Args;
 use super::source::SourceArgs;
 use crate::output::Format;
 
@@ -56,9 +57,18 @@ pub enum Command {
 /// `ingest`
 #[derive(Debug, clap::Args)]
 pub struct Ingest {
-    /// Files, folders or globs
+    /// Files, folders, globs, or s3://BUCKET/PREFIX
     #[arg(required = true, value_name = "SOURCE")]
     pub sources: Vec<String>,
+    /// Only logs of this account, by their paths; may be repeated
+    #[arg(long = "account", value_name = "ID", value_delimiter = ',')]
+    pub accounts: Vec<String>,
+    /// Only logs of this region, by their paths; may be repeated
+    #[arg(long = "region", value_name = "REGION", value_delimiter = ',')]
+    pub regions: Vec<String>,
+    /// Only logs that were delivered on the days when events of this span were
+    #[command(flatten)]
+    pub window: WindowArgs,
     /// End with exit code 4 when anything was rejected
     #[arg(long)]
     pub strict: bool,
@@ -71,6 +81,9 @@ pub struct Ingest {
     /// Largest record, KiB
     #[arg(long, value_name = "KIB", default_value_t = 16 * 1024)]
     pub max_record: usize,
+    /// How S3 is asked
+    #[command(flatten)]
+    pub s3: S3Args,
 }
 
 /// `query`

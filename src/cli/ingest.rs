@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::args::Ingest;
 use super::exit::Outcome;
 use super::ui::Ui;
+use crate::answers::Window;
 use crate::decode::Limits;
 use crate::error::Result;
 use crate::intake::books::FileReject;
@@ -13,13 +14,24 @@ use crate::intake::{Books, Options};
 use crate::model::time;
 use crate::output::safe;
 use crate::pipeline;
+use crate::sources::{self, LeftOut, Selection};
 
 /// Problems that are shown one by one; the rest is in the table `rejects`.
 const MOST_PROBLEMS: usize = 20;
 
 /// Runs the command.
 pub async fn run(store: &Path, command: Ingest, ui: &Ui) -> Result<Outcome> {
+    let now = chrono::Utc::now().timestamp_micros();
+    let window = command.window;
+    let window = Window::parse(window.since.as_deref(), window.until.as_deref(), now)?;
+    let only = Selection {
+        accounts: command.accounts,
+        regions: command.regions,
+        since: window.since,
+        until: window.until,
+    };
     let options = Options {
+        sources: sources::Options { only, s3: command.s3.settings() },
         threads: command.threads,
         inflated_bytes: command.max_inflated.saturating_mul(1 << 20),
         limits: Limits {
@@ -76,8 +88,10 @@ fn books_text(books: &Books, store: &Path, snapshot: u64) -> String {
     if books.unreadable > 0 {
         files.push_str(&format!(", {} of them unreadable", books.unreadable));
     }
+    let left_out = left_out_text(books.left_out);
     let mut text = format!(
         "files       {files}\n\
+         {left_out}\
          records     {} = {} kept + {} duplicates + {} rejected\n\
          time        {span}\n\
          accounts    {}\n",
@@ -90,6 +104,20 @@ fn books_text(books: &Books, store: &Path, snapshot: u64) -> String {
     let store = store.to_string_lossy();
     text.push_str(&format!("store       {}, snapshot {snapshot}\n", safe::terminal(&store)));
     text
+}
+
+/// What paths alone kept out; a folder counts once, whatever lies in it.
+fn left_out_text(left_out: LeftOut) -> String {
+    let one_or_more = |n: u64, what: &str| match n {
+        0 => None,
+        1 => Some(format!("1 {what}")),
+        n => Some(format!("{n} {what}s")),
+    };
+    let parts = [one_or_more(left_out.folders, "folder"), one_or_more(left_out.files, "file")];
+    match parts.into_iter().flatten().collect::<Vec<_>>() {
+        none if none.is_empty() => String::new(),
+        some => format!("left out    {} by path, not opened\n", some.join(" and ")),
+    }
 }
 
 /// How fast it went: differs from run to run, so it goes to stderr.

@@ -4,12 +4,14 @@ use std::path::Path;
 
 use clap::Args;
 
+use super::s3::S3Args;
 use super::ui::Ui;
 use crate::answers::Rows;
 use crate::error::{Error, Result};
 use crate::intake::Options;
 use crate::model::time;
 use crate::pipeline;
+use crate::sources;
 use crate::sql::{Params, Source, Sql};
 use crate::store::Store;
 
@@ -17,7 +19,7 @@ use crate::store::Store;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Source")]
 pub struct SourceArgs {
-    /// Read these logs (files, folders, globs) into memory instead of using the store
+    /// Read these logs (files, folders, globs, s3://BUCKET/PREFIX) into memory instead of using the store
     #[arg(long, value_name = "SOURCE", num_args = 1.., global = false)]
     pub logs: Vec<String>,
     /// Answer as the store was at this snapshot
@@ -26,6 +28,9 @@ pub struct SourceArgs {
     /// Memory that may be used, MiB
     #[arg(long, value_name = "MIB", default_value_t = 1024)]
     pub memory: usize,
+    /// How S3 is asked
+    #[command(flatten)]
+    pub s3: S3Args,
 }
 
 /// Opens the tables.
@@ -36,7 +41,10 @@ pub async fn open(store: &Path, args: &SourceArgs, ui: &Ui) -> Result<Sql> {
     let memory = args.memory.max(64) << 20;
     if !args.logs.is_empty() {
         let bar = ui.progress();
-        let loaded = pipeline::load(&args.logs, &Options::default(), memory / 2, &bar)?;
+        let s3 = args.s3.settings();
+        let sources = sources::Options { s3, ..sources::Options::default() };
+        let options = Options { sources, ..Options::default() };
+        let loaded = pipeline::load(&args.logs, &options, memory / 2, &bar)?;
         super::ingest::report_problems(&loaded.problems, ui);
         return Sql::open(Source::Memory(loaded.tables), memory / 2).await;
     }

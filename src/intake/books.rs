@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::decode::stream::Reject;
-use crate::sources::Stored;
+use crate::sources::{LeftOut, Stored};
 
 /// What became of one file. Times are microseconds since 1970.
 #[derive(Debug, Clone, Default)]
@@ -81,6 +81,8 @@ pub struct Books {
     pub already_in: u64,
     /// Files that are no logs, by what they are.
     pub passed_over: BTreeMap<String, u64>,
+    /// Files and folders that nobody asked for.
+    pub left_out: LeftOut,
     /// Files that could not be read at all.
     pub unreadable: u64,
     /// Records found.

@@ -18,6 +18,7 @@ use arrow::array::RecordBatch;
 
 use crate::decode::Limits;
 use crate::error::Result;
+use crate::sources;
 
 pub use books::{Books, FileBook};
 pub use worker::{Intake, run};
@@ -25,8 +26,8 @@ pub use worker::{Intake, run};
 /// More threads than any machine has cores for.
 const MOST_WORKERS: usize = 256;
 
-/// How much an intake may use.
-#[derive(Debug, Clone, Copy)]
+/// What an intake is to read, and how much it may use.
+#[derive(Debug, Clone)]
 pub struct Options {
     /// Worker threads; 0 means as many as there are cores.
     pub threads: usize,
@@ -36,6 +37,8 @@ pub struct Options {
     pub inflated_bytes: u64,
     /// Limits for single records.
     pub limits: Limits,
+    /// Which of the sources' files are meant, and how they are reached.
+    pub sources: sources::Options,
 }
 
 impl Default for Options {
@@ -45,6 +48,7 @@ impl Default for Options {
             waiting_bytes: 48 << 20,
             inflated_bytes: 16 << 30,
             limits: Limits::default(),
+            sources: sources::Options::default(),
         }
     }
 }

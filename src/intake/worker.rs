@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::model::time;
 use crate::sessions::Facts;
 use crate::sessions::packed::PackedGrants;
-use crate::sources::{LogFile, open};
+use crate::sources::{Ahead, LogFile};
 
 /// Compressed bytes that make a unit of work: many small files, or one that is large enough.
 const UNIT_BYTES: u64 = 512 * 1024;
@@ -60,6 +60,7 @@ pub fn run(
     let workers = options.workers();
     let shared = Shared {
         files,
+        ahead: Ahead::new(files),
         units: units(files),
         next_unit: AtomicUsize::new(0),
         gate: Gate::new(seen, books.collect()),
@@ -124,6 +125,7 @@ fn units(files: &[LogFile]) -> Vec<std::ops::Range<usize>> {
 
 struct Shared<'a> {
     files: &'a [LogFile],
+    ahead: Ahead<'a>,
     units: Vec<std::ops::Range<usize>>,
     next_unit: AtomicUsize,
     gate: Gate,
@@ -202,7 +204,7 @@ impl<'a> Worker<'a> {
     fn read_file(&mut self, index: usize, unit: usize, piece: &mut usize) -> Result<()> {
         let file = &self.shared.files[index];
         let path = file.path.to_string_lossy().into_owned();
-        let opened = match open(file, self.shared.options.inflated_bytes) {
+        let opened = match self.shared.ahead.open(index, self.shared.options.inflated_bytes) {
             Ok(opened) => opened,
             Err(e) => {
                 self.reject_file(index, &file.path, e.to_string());

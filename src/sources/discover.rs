@@ -1,19 +1,22 @@
-//! Folder, file or glob in; an ordered list of files to read out, and counts of what was left.
+//! Folder, file, glob or bucket in; an ordered list of files to read out, and counts of what was left.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use walkdir::WalkDir;
 
 use super::layout::{PathKind, delivery_day, path_kind};
+use super::s3::{self, Bucket, Settings};
+use super::select::{Selection, Verdict};
 use crate::error::{Error, Result};
 
-/// A file that we decided to read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A file or object that we decided to read.
+#[derive(Debug, Clone)]
 pub struct LogFile {
-    /// Path as it will be stored and shown.
+    /// Path or address as it will be stored and shown.
     pub path: PathBuf,
-    /// Size in bytes as the file system tells it.
+    /// Size in bytes as its place tells it.
     pub size: u64,
     /// Modification time, microseconds since 1970; 0 where unknown.
     pub modified: i64,
@@ -22,13 +25,34 @@ pub struct LogFile {
     /// Whether trouble with its content is worth reporting: false for files that only happen to
     /// lie in a folder of logs.
     pub expected: bool,
+    /// The bucket it lies in; `None` for a file.
+    pub bucket: Option<Arc<Bucket>>,
 }
 
 impl LogFile {
     /// A file at a path that somebody named.
     pub fn at(path: impl Into<PathBuf>) -> LogFile {
-        LogFile { path: path.into(), size: 0, modified: 0, etag: None, expected: true }
+        let path = path.into();
+        LogFile { path, size: 0, modified: 0, etag: None, expected: true, bucket: None }
     }
+}
+
+/// Which sources are meant, and how they are reached.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// What is wanted of them, judged by paths.
+    pub only: Selection,
+    /// How S3 is asked.
+    pub s3: Settings,
+}
+
+/// What was left out by [`Options::only`], without a look inside.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Files met and not opened.
+    pub files: u64,
+    /// Folders whose content was not even listed.
+    pub folders: u64,
 }
 
 /// The outcome of looking.
@@ -38,26 +62,61 @@ pub struct Found {
     pub files: Vec<LogFile>,
     /// Files passed over because of their path, by kind.
     pub passed_over: BTreeMap<&'static str, u64>,
+    /// What nobody asked for.
+    pub left_out: LeftOut,
     /// What could not be looked at: path and reason.
     pub unreadable: Vec<(PathBuf, String)>,
+}
+
+impl Found {
+    /// Adds a file, unless its path says that there is nothing to read in it. `expected` of the file
+    /// says whether somebody named it.
+    pub(super) fn add(&mut self, mut file: LogFile, only: &Selection) {
+        let kind = path_kind(&file.path);
+        let passed_over = match kind {
+            PathKind::Digest => Some("digest"),
+            PathKind::Insight => Some("Insights"),
+            PathKind::Aggregated => Some("aggregated"),
+            PathKind::Log | PathKind::Other => None,
+        };
+        if !only.wants(&file.path) {
+            self.left_out.files += 1;
+        } else if let Some(what) = passed_over {
+            *self.passed_over.entry(what).or_default() += 1;
+        } else {
+            file.expected |= kind == PathKind::Log;
+            self.files.push(file);
+        }
+    }
+
+    /// Adds what was found elsewhere.
+    pub(super) fn merge(&mut self, other: Found) {
+        self.files.extend(other.files);
+        self.unreadable.extend(other.unreadable);
+        self.left_out.files += other.left_out.files;
+        self.left_out.folders += other.left_out.folders;
+        for (what, count) in other.passed_over {
+            *self.passed_over.entry(what).or_default() += count;
+        }
+    }
 }
 
 /// Looks through all sources.
 ///
 /// # Errors
-/// A glob that cannot be understood. What does not exist or cannot be opened is listed in
-/// [`Found::unreadable`]: one mistyped path must not hide what the others hold.
-pub fn discover(sources: &[String]) -> Result<Found> {
+/// A glob that cannot be understood, settings for S3 that cannot be used. What does not exist or
+/// cannot be opened is listed in [`Found::unreadable`]: one mistyped path must not hide what the
+/// others hold.
+pub fn discover(sources: &[String], options: &Options) -> Result<Found> {
     let mut found = Found::default();
+    let only = &options.only;
     for source in sources {
         match std::fs::metadata(source) {
-            Ok(_) => walk(Path::new(source), &mut found),
-            Err(_) if source.contains(['*', '?', '[']) => expand(source, &mut found)?,
-            Err(_) if source.starts_with("s3://") => {
-                let text = format!("{source}: reading from S3 is not built in");
-                let hint = format!("copy the files first: aws s3 sync {source} DIR");
-                return Err(Error::usage_hint(text, hint));
+            Ok(_) => walk(Path::new(source), only, &mut found),
+            Err(_) if source.starts_with(s3::SCHEME) => {
+                s3::find(source, &options.s3, only, &mut found)?;
             }
+            Err(_) if source.contains(['*', '?', '[']) => expand(source, only, &mut found)?,
             Err(_) if source == "-" => {
                 let text = "reading from standard input is not built in";
                 return Err(Error::usage_hint(text, "write it to a file and give that"));
@@ -73,14 +132,14 @@ pub fn discover(sources: &[String]) -> Result<Found> {
     Ok(found)
 }
 
-fn expand(pattern: &str, found: &mut Found) -> Result<()> {
+fn expand(pattern: &str, only: &Selection, found: &mut Found) -> Result<()> {
     let paths = glob::glob(pattern)
         .map_err(|e| Error::usage(format!("glob {pattern}: {} at position {}", e.msg, e.pos)))?;
     let mut any = false;
     for path in paths {
         any = true;
         match path {
-            Ok(path) => walk(&path, found),
+            Ok(path) => walk(&path, only, found),
             Err(e) => found.unreadable.push((e.path().to_path_buf(), e.error().to_string())),
         }
     }
@@ -91,12 +150,13 @@ fn expand(pattern: &str, found: &mut Found) -> Result<()> {
 }
 
 /// Adds one file, or every file below one folder. Symbolic links are followed; loops are reported.
-fn walk(root: &Path, found: &mut Found) {
+fn walk(root: &Path, only: &Selection, found: &mut Found) {
     let named_by_user = root.is_file();
-    for entry in WalkDir::new(root).follow_links(true).sort_by_file_name() {
+    let mut entries = WalkDir::new(root).follow_links(true).sort_by_file_name().into_iter();
+    while let Some(entry) = entries.next() {
         match entry {
             Ok(entry) if entry.file_type().is_file() => {
-                add_file(entry.path(), named_by_user, entry.metadata().ok(), found);
+                add_file(entry.path(), named_by_user, entry.metadata().ok(), only, found);
             }
             Ok(entry) if !entry.file_type().is_dir() && named_by_user => {
                 let reason = "neither a file nor a folder".to_owned();
@@ -104,6 +164,10 @@ fn walk(root: &Path, found: &mut Found) {
             }
             Ok(entry) if !entry.file_type().is_dir() => {
                 *found.passed_over.entry("neither file nor folder").or_default() += 1;
+            }
+            Ok(entry) if only.folder(entry.path()) == Verdict::Out => {
+                found.left_out.folders += 1;
+                entries.skip_current_dir();
             }
             Ok(_) => {}
             Err(e) => {
@@ -118,28 +182,18 @@ fn add_file(
     path: &Path,
     named_by_user: bool,
     metadata: Option<std::fs::Metadata>,
+    only: &Selection,
     found: &mut Found,
 ) {
-    let kind = path_kind(path);
-    let passed_over = match kind {
-        PathKind::Digest => Some("digest"),
-        PathKind::Insight => Some("Insights"),
-        PathKind::Aggregated => Some("aggregated"),
-        PathKind::Log | PathKind::Other => None,
-    };
-    if let Some(what) = passed_over {
-        *found.passed_over.entry(what).or_default() += 1;
-        return;
-    }
     let modified = metadata.as_ref().and_then(|m| m.modified().ok());
     let since_epoch = modified.and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
-    found.files.push(LogFile {
-        path: shown_path(path),
+    let file = LogFile {
         size: metadata.map_or(0, |m| m.len()),
         modified: since_epoch.and_then(|d| i64::try_from(d.as_micros()).ok()).unwrap_or(0),
-        etag: None,
-        expected: named_by_user || kind == PathKind::Log,
-    });
+        expected: named_by_user,
+        ..LogFile::at(shown_path(path))
+    };
+    found.add(file, only);
 }
 
 /// The path without leading `./`, so that `logs` and `./logs` are one place.
@@ -167,15 +221,16 @@ mod tests {
             std::fs::write(path, "x").unwrap();
         }
         let root = dir.path().to_str().unwrap().to_owned();
-        let found = discover(&[root.clone(), root]).unwrap();
+        let found = discover(&[root.clone(), root], &Options::default()).unwrap();
         let names: Vec<_> =
             found.files.iter().map(|f| f.path.file_name().unwrap().to_str().unwrap()).collect();
         assert_eq!(names, ["README.md", "b.json.gz", "a.json.gz"]);
         assert!(!found.files[0].expected);
         assert_eq!(found.passed_over["digest"], 2, "asked for twice, met twice");
         for missing in ["no/such/place", "no/such/*.gz"] {
-            assert_eq!(discover(&[missing.into()]).unwrap().unreadable.len(), 1, "{missing}");
+            let found = discover(&[missing.into()], &Options::default()).unwrap();
+            assert_eq!(found.unreadable.len(), 1, "{missing}");
         }
-        assert!(discover(&["a[".into()]).is_err());
+        assert!(discover(&["a[".into()], &Options::default()).is_err());
     }
 }

@@ -5,6 +5,8 @@
 
 use std::path::Path;
 
+use chrono::NaiveDate;
+
 /// What kind of object a path announces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PathKind {
@@ -40,6 +42,104 @@ pub fn path_kind(path: &Path) -> PathKind {
         (false, true) => PathKind::Log,
         (false, false) if kind == PathKind::Log && name.contains("_cloudtrail_") => PathKind::Log,
         _ => PathKind::Other,
+    }
+}
+
+/// What a path tells of the logs in it. What folders and name tell differently is not told.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Told {
+    /// Account whose logs they are.
+    pub account: Option<String>,
+    /// Region.
+    pub region: Option<String>,
+    /// First and last day of delivery, in days since 1970-01-01.
+    pub days: Option<(i32, i32)>,
+}
+
+const LOG_FOLDERS: &[&str] = &[
+    "CloudTrail",
+    "CloudTrail-Digest",
+    "CloudTrail-Insight",
+    "CloudTrail-Aggregated",
+    "CloudTrail-NetworkActivity",
+];
+
+/// What the path of a folder tells: `…/AWSLogs/[o-…/]ACCOUNT/CloudTrail/REGION/YYYY/MM/DD`, or a
+/// part of it.
+pub fn folder_tells(path: &Path) -> Told {
+    let text = path.to_string_lossy();
+    by_folders(&text.split(['/', '\\']).collect::<Vec<_>>())
+}
+
+/// What the path of a file tells, by its folders and by its name.
+pub fn file_tells(path: &Path) -> Told {
+    let text = path.to_string_lossy();
+    let mut parts: Vec<&str> = text.split(['/', '\\']).collect();
+    let name = by_name(parts.pop().unwrap_or(""));
+    let folders = by_folders(&parts);
+    Told {
+        account: agreed(folders.account, name.account),
+        region: agreed(folders.region, name.region),
+        days: agreed(folders.days, name.days),
+    }
+}
+
+fn agreed<T: PartialEq>(folders: Option<T>, name: Option<T>) -> Option<T> {
+    match (folders, name) {
+        (Some(folders), Some(name)) if folders != name => None,
+        (folders, name) => folders.or(name),
+    }
+}
+
+fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+fn by_folders(parts: &[&str]) -> Told {
+    let at = |i: usize| parts.get(i).copied().unwrap_or("");
+    let account = |text: &str| is_account(text).then(|| text.to_owned());
+    if let Some(log) = parts.iter().rposition(|part| LOG_FOLDERS.contains(part)) {
+        let before = log.checked_sub(1).map_or("", at);
+        let region = Some(at(log + 1)).filter(|region| !region.is_empty());
+        let days = days(at(log + 2), at(log + 3), at(log + 4));
+        return Told { account: account(before), region: region.map(str::to_owned), days };
+    }
+    let Some(logs) = parts.iter().rposition(|part| *part == "AWSLogs") else {
+        return Told::default();
+    };
+    let below = logs + 1 + usize::from(at(logs + 1).starts_with("o-"));
+    Told { account: account(at(below)), ..Told::default() }
+}
+
+/// `ACCOUNT_CloudTrail_REGION_YYYYMMDDTHHmmZ_….json.gz`.
+fn by_name(name: &str) -> Told {
+    let parts: Vec<&str> = name.split('_').collect();
+    let [account, kind, region, time, ..] = parts[..] else { return Told::default() };
+    if !is_account(account) || !LOG_FOLDERS.contains(&kind) || kind.ends_with("Digest") {
+        return Told::default();
+    }
+    let digits = time.get(..8).filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
+    let days = digits.and_then(|d| days(&d[..4], &d[4..6], &d[6..]));
+    Told { account: Some(account.to_owned()), region: Some(region.to_owned()), days }
+}
+
+/// The days of a year, of a month or one day; as far as the parts are numbers.
+fn days(year: &str, month: &str, day: &str) -> Option<(i32, i32)> {
+    let number = |text: &str, digits: usize| -> Option<u32> {
+        let plain = text.len() == digits && text.bytes().all(|b| b.is_ascii_digit());
+        if plain { text.parse().ok() } else { None }
+    };
+    let date = |y, m, d| {
+        let date = NaiveDate::from_ymd_opt(i32::try_from(y).ok()?, m, d)?;
+        let days = date.signed_duration_since(NaiveDate::default()).num_days();
+        i32::try_from(days).ok()
+    };
+    let year = number(year, 4)?;
+    match (number(month, 2), number(day, 2)) {
+        (None, _) => Some((date(year, 1, 1)?, date(year, 12, 31)?)),
+        (Some(12), None) => Some((date(year, 12, 1)?, date(year, 12, 31)?)),
+        (Some(month), None) => Some((date(year, month, 1)?, date(year, month + 1, 1)? - 1)),
+        (Some(month), Some(day)) => date(year, month, day).map(|day| (day, day)),
     }
 }
 

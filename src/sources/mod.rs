@@ -2,9 +2,14 @@
 //!
 //! Knows paths, delivery layouts and gzip; knows nothing of JSON or records.
 
+pub mod ahead;
 pub mod discover;
 pub mod layout;
 pub mod open;
+pub mod s3;
+pub mod select;
 
-pub use discover::{Found, LogFile, discover};
+pub use ahead::Ahead;
+pub use discover::{Found, LeftOut, LogFile, Options, discover};
 pub use open::{OpenedFile, Stored, Version, open};
+pub use select::Selection;

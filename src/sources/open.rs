@@ -7,6 +7,7 @@ use flate2::bufread::GzDecoder;
 use sha2::{Digest, Sha256};
 
 use super::discover::LogFile;
+use super::s3::Refused;
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 const READ_BUFFER: usize = 128 * 1024;
@@ -88,7 +89,13 @@ pub fn open_object(object: Box<dyn Object>, cap: u64) -> io::Result<OpenedFile> 
 
 /// The bytes of a file that was found, as stored.
 fn object(file: &LogFile) -> io::Result<Box<dyn Object>> {
-    Ok(Box::new(File::open(&file.path)?))
+    match &file.bucket {
+        None => Ok(Box::new(File::open(&file.path)?)),
+        Some(bucket) => {
+            let coming = bucket.fetch(&file.path.to_string_lossy(), file.size);
+            Ok(Box::new(coming.open()?))
+        }
+    }
 }
 
 /// SHA-256 (hexadecimal) of a file as stored.
@@ -175,6 +182,10 @@ impl Members {
 }
 
 fn explain_gzip(e: io::Error) -> io::Error {
+    // Bytes that did not come are no fault of the bytes that came.
+    if e.get_ref().is_some_and(|inner| inner.is::<Refused>()) {
+        return e;
+    }
     let text = match e.kind() {
         io::ErrorKind::UnexpectedEof => "gzip: truncated, the stream ends early".to_owned(),
         io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => {

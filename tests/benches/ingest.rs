@@ -24,7 +24,10 @@ fn main() {
     let mut args = std::env::args().skip_while(|arg| arg != "--events").skip(1);
     let events: u64 = args.next().and_then(|n| n.parse().ok()).unwrap_or(1_000_000);
     let logs = logs(events);
-    let files = discover(&[logs.join("AWSLogs").to_string_lossy().into_owned()]).unwrap().files;
+    let files =
+        discover(&[logs.join("AWSLogs").to_string_lossy().into_owned()], &Default::default())
+            .unwrap()
+            .files;
     let threads = std::thread::available_parallelism().unwrap().get();
     let json = inflate(&files);
     println!("{events} events, {} files, {:.0} MB of JSON, {threads} threads", files.len(), json.1);

@@ -21,7 +21,7 @@ fn parts(c: &mut Criterion) {
     let options = WorldOptions { events: 20_000, accounts: 5, days: 1, seed: 1, losses: false };
     generate::world(&options, dir.path()).unwrap();
     let root = dir.path().join("AWSLogs").to_string_lossy().into_owned();
-    let files = discover(&[root]).unwrap().files;
+    let files = discover(&[root], &Default::default()).unwrap().files;
 
     let mut texts = Vec::new();
     for file in &files {

@@ -5,6 +5,7 @@ pub mod agree;
 pub mod harm;
 pub mod oracle;
 pub mod python;
+pub mod s3;
 pub mod scene;
 pub mod truth;
 

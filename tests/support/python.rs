@@ -19,6 +19,11 @@ pub fn run(script: &str, args: &[&Path]) -> String {
     output(Command::new(python).arg(script).args(args).env_remove("PYTHONPATH"))
 }
 
+/// The interpreter and the path of `tests/python/<script>`, for a script that is to go on running.
+pub fn script(script: &str) -> (PathBuf, PathBuf) {
+    (interpreter(), tests_dir().join(script))
+}
+
 fn tests_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python")
 }

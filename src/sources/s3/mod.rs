@@ -1,0 +1,137 @@
+//! Objects in S3 as sources: which bucket is asked how ([`settings`], [`profile`]), what lies in it
+//! ([`list`]), and its content as streams ([`fetch`]).
+//!
+//! `object_store` speaks the protocol: it signs, retries with growing pauses, and goes on in the
+//! middle of an object whose connection broke. Everything asynchronous stays behind this door: the
+//! rest of the program reads on plain threads.
+
+mod fetch;
+mod list;
+mod profile;
+mod settings;
+mod trouble;
+
+use std::future::Future;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::{BackoffConfig, RetryConfig};
+use tokio::runtime::Runtime;
+
+use crate::error::{Error, Result};
+
+pub use fetch::{Body, Refused};
+pub(super) use fetch::{Fetching, PART_BYTES};
+pub(super) use list::find;
+pub use settings::Settings;
+
+/// What addresses of objects begin with.
+pub const SCHEME: &str = "s3://";
+
+/// Longest that one request may take, headers and body together.
+const REQUEST_SECONDS: u64 = 120;
+
+/// A bucket, and how it is asked.
+pub struct Bucket {
+    name: String,
+    /// What is asked, for people.
+    endpoint: String,
+    store: AmazonS3,
+}
+
+/// Holds credentials: only the name is shown.
+impl std::fmt::Debug for Bucket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Bucket").field(&self.name).finish()
+    }
+}
+
+impl Bucket {
+    /// Makes ready to ask; nothing is asked yet.
+    fn connect(name: &str, settings: &Settings) -> Result<Arc<Bucket>> {
+        let resolved = settings.resolve()?;
+        let option = |name| resolved.options.iter().find(|(n, _)| *n == name).map(|(_, v)| v);
+        let region = option("region").map_or("us-east-1", String::as_str);
+        let virtual_hosted = option("virtual_hosted_style_request").is_some_and(|v| v == "true");
+        let aws = format!("https://s3.{region}.amazonaws.com");
+        let endpoint = option("endpoint_url").cloned().unwrap_or(aws);
+        let mut builder = AmazonS3Builder::new().with_bucket_name(name);
+        for (name, value) in &resolved.options {
+            let key: AmazonS3ConfigKey = name.parse().map_err(|e| wrong(name, &e))?;
+            builder = builder.with_config(key, value);
+        }
+        if virtual_hosted && option("endpoint_url").is_some() {
+            let with_bucket = endpoint.replacen("://", &format!("://{name}."), 1);
+            builder = builder.with_endpoint(with_bucket);
+        }
+        let timeout: AmazonS3ConfigKey = "timeout".parse().map_err(|e| wrong("timeout", &e))?;
+        builder = builder.with_config(timeout, format!("{REQUEST_SECONDS}s"));
+        if resolved.instance_credentials {
+            // Most machines are no instances: finding out must not take minutes.
+            let asking = builder.clone().with_retry(retries(1, Duration::from_secs(5)));
+            let asking = asking.build().map_err(|e| wrong(name, &e))?;
+            builder = builder.with_credentials(asking.credentials().clone());
+        }
+        let builder = builder.with_retry(retries(7, Duration::from_secs(180)));
+        let store = builder.build().map_err(|e| wrong(name, &e))?;
+        Ok(Arc::new(Bucket { name: name.to_owned(), endpoint, store }))
+    }
+
+    /// The address of a key.
+    fn address(&self, key: &str) -> String {
+        format!("{SCHEME}{}/{key}", self.name)
+    }
+}
+
+fn retries(most: usize, within: Duration) -> RetryConfig {
+    let backoff = BackoffConfig {
+        init_backoff: Duration::from_millis(100),
+        max_backoff: Duration::from_secs(15),
+        base: 2.0,
+    };
+    RetryConfig { backoff, max_retries: most, retry_timeout: within }
+}
+
+/// A setting that cannot be used. The error's own words are left out: they may repeat its value.
+fn wrong(what: &str, error: &object_store::Error) -> Error {
+    let hint = match error {
+        object_store::Error::NotSupported { .. } => "it is not supported",
+        _ => "check the variables AWS_… and the profile; a key id needs its secret key",
+    };
+    Error::usage_hint(format!("the settings for S3 ({what}) cannot be used"), hint)
+}
+
+/// A result that is on its way.
+pub(super) struct Pending<T>(Receiver<T>);
+
+impl<T: Send + 'static> Pending<T> {
+    /// Starts the work on threads of its own. May be called anywhere, inside a runtime or not.
+    fn start(work: impl Future<Output = T> + Send + 'static) -> Pending<T> {
+        let (sender, receiver) = sync_channel(1);
+        if let Some(runtime) = runtime() {
+            runtime.spawn(async move {
+                // Nobody waits any more when an ingest has failed elsewhere.
+                let _ = sender.send(work.await);
+            });
+        }
+        Pending(receiver)
+    }
+
+    /// Waits for it; `None` when the work could not be started or did not end.
+    fn wait(self) -> Option<T> {
+        self.0.recv().ok()
+    }
+}
+
+/// The threads that talk to S3, started at first need and kept: a runtime must not be dropped where
+/// another one runs.
+fn runtime() -> Option<&'static Runtime> {
+    static RUNTIME: OnceLock<Option<Runtime>> = OnceLock::new();
+    let start = || {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        builder.worker_threads(2).thread_name("s3").enable_all().build().ok()
+    };
+    RUNTIME.get_or_init(start).as_ref()
+}

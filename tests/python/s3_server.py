@@ -1,0 +1,27 @@
+"""An S3 server on loopback, in memory. Prints its port and ends when its standard input does.
+
+Buckets: `logs`; `versioned`, which keeps versions; `public-logs`. Listings come in pages of seven.
+"""
+
+import logging
+import os
+import sys
+
+os.environ["MOTO_S3_DEFAULT_MAX_KEYS"] = "7"
+os.environ["AWS_ACCESS_KEY_ID"] = os.environ["AWS_SECRET_ACCESS_KEY"] = "setup"
+
+import boto3
+from moto.server import ThreadedMotoServer
+
+logging.getLogger("werkzeug").setLevel(logging.ERROR)
+server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+server.start()
+_, port = server.get_host_and_port()
+
+s3 = boto3.client("s3", endpoint_url=f"http://127.0.0.1:{port}", region_name="us-east-1")
+for bucket in ["logs", "versioned", "public-logs"]:
+    s3.create_bucket(Bucket=bucket)
+s3.put_bucket_versioning(Bucket="versioned", VersioningConfiguration={"Status": "Enabled"})
+
+print(port, flush=True)
+sys.stdin.read()
