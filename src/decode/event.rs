@@ -110,6 +110,7 @@ impl Decoder {
         if record.get(Member::EventSource).is_none() && record.get(Member::EventName).is_none() {
             return Err(NotAnEvent::NoCall);
         }
+        let recipient_account_id = rest.account(record, Member::RecipientAccountId);
         let mut text = |member| rest.text(record, member);
         let event_id = text(Member::EventId);
         let event_source = text(Member::EventSource).unwrap_or_default();
@@ -125,7 +126,7 @@ impl Decoder {
             event_name,
             event_type: text(Member::EventType),
             event_category: text(Member::EventCategory),
-            recipient_account_id: text(Member::RecipientAccountId),
+            recipient_account_id,
             source_ip_address: text(Member::SourceIpAddress),
             user_agent: text(Member::UserAgent),
             error_code: text(Member::ErrorCode),

@@ -2,8 +2,13 @@
 //!
 //! Source: CloudTrail User Guide, "CloudTrail userIdentity element".
 
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::account;
 use super::actor::{self, Actor};
 use super::json;
 use crate::model::time;
@@ -59,6 +64,9 @@ text_columns! {
     sign_in_session_arn = "sessionContext" / "signInSessionArn",
 }
 
+/// Where account ids stand; `principalId` is one for the root user.
+const ACCOUNTS: &[&[&str]] =
+    &[&["accountId"], &["principalId"], &["sessionContext", "sessionIssuer", "accountId"]];
 const CREATED: &[&str] = &["sessionContext", "attributes", "creationDate"];
 const MFA: &[&str] = &["sessionContext", "attributes", "mfaAuthenticated"];
 const ASSUMED_ROOT: &[&str] = &["sessionContext", "assumedRoot"];
@@ -74,6 +82,26 @@ impl IdentityColumns {
         columns.mfa_authenticated = take_flag(block, MFA);
         columns.assumed_root = take_flag(block, ASSUMED_ROOT);
         columns
+    }
+
+    /// Account ids that a tool took for numbers; `text` is the JSON text of the whole block. What was
+    /// there stays in the block, because the columns could not give it back.
+    fn restore_accounts(&mut self, block: &mut Value, text: &str) {
+        let issuer = &mut self.session_issuer_account_id;
+        let fields = [&mut self.account_id, &mut self.principal_id, issuer];
+        for (path, field) in ACCOUNTS.iter().zip(fields) {
+            match field {
+                Some(id) => {
+                    if let Cow::Owned(whole) = account::of_text(id) {
+                        put(block, path, Value::from(std::mem::replace(id, whole)));
+                    }
+                }
+                None if at(block, path).is_some_and(Value::is_number) => {
+                    *field = raw_at(text, path).and_then(account::of_number);
+                }
+                None => {}
+            }
+        }
     }
 
     /// The block as far as the columns know it.
@@ -131,7 +159,10 @@ impl Identity {
         let delegate = ["invokedByDelegate", "accountId"];
         let delegate_account_id = block.as_ref().and_then(|block| text_at(block, &delegate));
         let had_members = block.as_ref().and_then(Value::as_object).is_some_and(|b| !b.is_empty());
-        let columns = block.as_mut().map(IdentityColumns::take).unwrap_or_default();
+        let mut columns = block.as_mut().map(IdentityColumns::take).unwrap_or_default();
+        if let (Some(block), Some(canonical)) = (&mut block, &canonical) {
+            columns.restore_accounts(block, &canonical.text);
+        }
         let all_taken =
             had_members && block.as_ref().is_some_and(|b| *b == Value::Object(Map::new()));
         let rest = block.filter(|_| !all_taken).map(|rest| rest.to_string());
@@ -148,6 +179,14 @@ impl Identity {
 
 fn at<'v>(block: &'v Value, path: &[&str]) -> Option<&'v Value> {
     path.iter().try_fold(block, |value, step| value.as_object()?.get(*step))
+}
+
+/// The text of a leaf as it was written: a number may lose digits when it is read.
+fn raw_at<'t>(text: &'t str, path: &[&str]) -> Option<&'t str> {
+    path.iter().try_fold(text, |text, step| {
+        let members: HashMap<Cow<str>, &RawValue> = serde_json::from_str(text).ok()?;
+        Some(members.get(*step)?.get())
+    })
 }
 
 fn text_at(block: &Value, path: &[&str]) -> Option<String> {
@@ -266,6 +305,14 @@ mod tests {
         assert_eq!(web(json!({})), None);
         let delegated = round_trip(json!({"invokedByDelegate": {"accountId": "999999999999"}}));
         assert_eq!(delegated.delegate_account_id.as_deref(), Some("999999999999"));
+        let numbers = round_trip(json!({
+            "principalId": 12345678901u64, "accountId": "345678901",
+            "sessionContext": {"sessionIssuer": {"accountId": 123456789012.0}}
+        }));
+        assert_eq!(numbers.columns.principal_id.as_deref(), Some("012345678901"));
+        assert_eq!(numbers.columns.account_id.as_deref(), Some("000345678901"));
+        let issuer = numbers.columns.session_issuer_account_id;
+        assert_eq!(issuer.as_deref(), Some("123456789012"));
         for odd in [json!(null), json!("anna"), json!({}), json!([1]), json!({"type": null})] {
             assert_eq!(round_trip(odd).columns, IdentityColumns::default());
         }

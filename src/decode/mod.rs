@@ -4,17 +4,24 @@
 //! that one bad record costs one record, and session tokens are dropped here, before anything is
 //! kept. Knows nothing of files, Arrow or SQL.
 
+pub mod account;
 pub mod actor;
+mod document;
+mod element;
 pub mod event;
 pub mod identity;
 pub mod json;
 pub mod raw;
 pub mod redact;
+pub mod reject;
 mod rest;
 mod resume;
 pub mod stream;
+mod table;
+mod table_columns;
+mod window;
 
 pub use actor::Actor;
 pub use event::{Decoder, Event, Resource};
 pub use identity::{Identity, IdentityColumns};
-pub use stream::{Item, Limits, RecordStream};
+pub use stream::{Item, Limits, Place, RecordStream, Reject};

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
+use super::account;
 use super::event::Resource;
 use super::identity::Identity;
 use super::json::{self, Canonical};
@@ -71,6 +72,22 @@ impl<'r> Rest<'r> {
         }
     }
 
+    /// An account id. What a tool took for a number is kept as it was beside the id it stands for.
+    pub(super) fn account<'a>(
+        &mut self,
+        record: &RawRecord<'a>,
+        member: Member,
+    ) -> Option<Cow<'a, str>> {
+        let raw = record.get(member)?;
+        let restored = match raw::text(raw) {
+            Some(text) => Some(account::of_text(&text).into_owned()).filter(|id| **id != *text),
+            None => account::of_number(raw),
+        };
+        let Some(id) = restored else { return self.text(record, member) };
+        let _ = self.keep(member.name(), raw);
+        Some(Cow::Owned(id))
+    }
+
     pub(super) fn flag(&mut self, record: &RawRecord, member: Member) -> Option<bool> {
         let raw = record.get(member)?;
         let flag = match raw {
@@ -123,7 +140,12 @@ impl<'r> Rest<'r> {
         record: &RawRecord,
     ) -> Result<Option<Vec<Resource>>, json::TooDeep> {
         let Some(raw) = record.get(Member::Resources) else { return Ok(None) };
-        if let Ok(resources) = serde_json::from_str::<Vec<Resource>>(raw) {
+        let whole = |r: &Resource| {
+            r.account_id.as_ref().is_none_or(|id| matches!(account::of_text(id), Cow::Borrowed(_)))
+        };
+        if let Ok(resources) = serde_json::from_str::<Vec<Resource>>(raw)
+            && resources.iter().all(whole)
+        {
             self.add_hash(Member::Resources.name(), json::canonical(raw)?.hash);
             return Ok(Some(resources));
         }
@@ -132,9 +154,14 @@ impl<'r> Rest<'r> {
         self.keep(Member::Resources.name(), raw)?;
         let entries: Vec<Value> = serde_json::from_str(raw).unwrap_or_default();
         let text = |entry: &Value, name: &str| Some(entry.get(name)?.as_str()?.to_owned());
+        let account = |entry: &Value| match entry.get("accountId")? {
+            Value::String(id) => Some(account::of_text(id).into_owned()),
+            Value::Number(id) if !id.is_f64() => account::of_number(&id.to_string()),
+            _ => None,
+        };
         let resources = entries.iter().map(|entry| Resource {
             arn: text(entry, "ARN").or_else(|| text(entry, "arn")),
-            account_id: text(entry, "accountId"),
+            account_id: account(entry),
             kind: text(entry, "type"),
         });
         Ok(Some(resources.collect::<Vec<_>>()).filter(|r| !r.is_empty()))

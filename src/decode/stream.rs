@@ -1,569 +1,539 @@
 //! Finds the records in a stream of bytes and hands them out one by one, each with its number and
 //! position. Holds one window of the stream, never the whole.
+//!
+//! A stream is a row of JSON values: log files, documents of other tools, arrays, single records, in
+//! any mixture and with or without a line's prefix; or it is a table in CSV ([`table`](super::table)).
+//! What a list or a line holds is an element; see [`element`](super::element).
 
 use std::io::Read;
 
 use serde_json::value::RawValue;
 
-use super::raw::{RawRecord, Spans};
-use super::redact;
-use super::resume::{Extent, Next, next_record, resume_at};
-
-/// What may not be exceeded; hitting a limit is reported, never a silent cut.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// Largest record, bytes of uncompressed JSON. CloudTrail's own limit is 256 KB (1 MB in Lake).
-    pub record_bytes: usize,
-    /// Most content kept of something that cannot be read, bytes.
-    pub reject_bytes: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits { record_bytes: 16 << 20, reject_bytes: 256 << 10 }
-    }
-}
+use super::document;
+use super::element::{self, Shape};
+use super::raw::{Member, RawRecord, Spans};
+use super::reject::message_of;
+pub use super::reject::{Inside, Limits, Place, Reject};
+use super::table::Table;
+use super::window::Window;
 
 /// What a stream yields.
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant)] // one at a time, never stored
 pub enum Item<'b> {
-    /// A record: its number from 1, the offset of its first byte, its members, its text.
-    Record(u64, u64, RawRecord<'b>, &'b str),
+    /// A record: its place, its members, its text.
+    Record(Place, RawRecord<'b>, &'b str),
     /// Something that should have been a record.
     Bad(Reject),
     /// The file is fine, but holds no log of API calls: the reason.
     NotALog(&'static str),
 }
 
-/// Something that could not be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reject {
-    /// Record number and byte offset in the uncompressed text.
-    pub position: String,
-    /// What is wrong.
-    pub reason: String,
-    /// The text, without session tokens; `None` when there is none to show.
-    pub content: Option<String>,
+/// What the position is inside of, from the outermost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Frame {
+    /// A list of elements; under this name they are shown.
+    List(&'static str),
+    /// A list whose elements are no records and are stepped over.
+    Passed,
+    /// An object, behind one of its members.
+    Members,
+    /// Something that was lost and found again: how it began is not known.
+    Lost,
 }
 
-const WINDOW: usize = 256 * 1024;
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    Start,
-    InRecords,
-    AfterRecords,
-    Done,
-}
+/// Documents in lists in documents: deeper than that nothing is one.
+const MOST_FRAMES: usize = 8;
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The records of one stream.
 pub struct RecordStream<R> {
-    reader: R,
-    limits: Limits,
-    buffer: Vec<u8>,
-    /// Next unread byte in `buffer`.
-    at: usize,
-    /// End of what was read into `buffer`; what lies behind is room.
-    filled: usize,
-    /// Stream offset of `buffer[0]`.
-    base: u64,
-    number: u64,
-    state: State,
-    /// The end of the stream was reached: cleanly, or with this error.
-    end: Option<Option<String>>,
+    pub(super) window: Window<R>,
+    pub(super) limits: Limits,
+    /// Elements met so far.
+    pub(super) number: u64,
+    pub(super) frames: Vec<Frame>,
+    /// Whether values outside of lists are elements themselves, as far as is known: then that is
+    /// tried first.
+    bare: bool,
+    /// Whether anything but white space was met.
+    begun: bool,
+    pub(super) done: bool,
+    table: Option<Table>,
+    /// The text of a record that was taken out of an envelope or a table.
+    pub(super) scratch: String,
+}
+
+/// What was found at the position.
+#[allow(clippy::large_enum_variant)] // one at a time, never stored
+pub(super) enum Taken {
+    /// A record in the window: from this mark, of this length.
+    InWindow(Place, Spans, usize, usize),
+    /// A record whose text is in `scratch`.
+    InScratch(Place),
+    /// Not for the caller: look again.
+    Nothing,
+    Item(Item<'static>),
+}
+
+impl From<Reject> for Taken {
+    fn from(reject: Reject) -> Taken {
+        Taken::Item(Item::Bad(reject))
+    }
 }
 
 impl<R: Read> RecordStream<R> {
     /// A stream over uncompressed bytes.
     pub fn new(reader: R, limits: Limits) -> RecordStream<R> {
         RecordStream {
-            reader,
+            window: Window::new(reader, limits.record_bytes),
             limits,
-            buffer: Vec::new(),
-            at: 0,
-            filled: 0,
-            base: 0,
             number: 0,
-            state: State::Start,
-            end: None,
+            frames: Vec::new(),
+            bare: false,
+            begun: false,
+            done: false,
+            table: None,
+            scratch: String::new(),
         }
     }
 
     /// Bytes read so far.
     pub fn bytes_read(&self) -> u64 {
-        self.base + self.filled as u64
+        self.window.bytes_read()
     }
 
     /// The reader, for what is to be learned from it after the end.
     pub fn into_reader(self) -> R {
-        self.reader
+        self.window.into_reader()
+    }
+
+    /// The reader, which may be able to go on behind an error: see [`RecordStream::go_on`].
+    pub fn reader(&mut self) -> &mut R {
+        self.window.reader()
+    }
+
+    /// Reads on after the end, because the reader has found more.
+    pub fn go_on(&mut self) {
+        self.window.reopen();
+        self.frames.clear();
+        self.frames.push(Frame::Lost);
+        (self.done, self.table) = (false, None);
     }
 
     /// The next record or reject; `None` at the end.
     #[allow(clippy::should_implement_trait)] // items borrow from the stream
     pub fn next(&mut self) -> Option<Item<'_>> {
-        if self.state == State::Start {
-            match self.open_list() {
-                Ok(()) => {}
-                Err(stop) => return self.finish_with(stop.into()),
+        let taken = loop {
+            match self.take()? {
+                Taken::Nothing => {}
+                taken => break taken,
             }
-        }
-        if self.state == State::InRecords {
-            match self.seek_record() {
-                Sought::Record => return Some(self.record()),
-                Sought::End => self.state = State::AfterRecords,
-                Sought::Broken(reject) => return self.finish_with(Item::Bad(reject)),
+        };
+        Some(match taken {
+            Taken::InWindow(place, spans, mark, length) => {
+                // The parser has checked that it is UTF-8.
+                let text = std::str::from_utf8(self.window.since(mark, length)).unwrap_or("");
+                match self.limits.broken_by(text) {
+                    Some(reason) => Item::Bad(place.reject(reason, text, self.limits.reject_bytes)),
+                    None => Item::Record(place, spans.over(text), text),
+                }
             }
-        }
-        if self.state == State::AfterRecords {
-            self.state = State::Done;
-            let item = self.check_tail();
-            if item.is_none() && self.state != State::Done {
-                return self.next(); // another list, or another document
-            }
-            return item;
-        }
-        None
+            Taken::InScratch(place) => self.record_in_scratch(place),
+            Taken::Item(item) => item,
+            Taken::Nothing => return None,
+        })
     }
 
-    fn finish_with(&mut self, item: Item<'static>) -> Option<Item<'static>> {
-        self.state = State::Done;
-        Some(item)
+    fn record_in_scratch(&self, place: Place) -> Item<'_> {
+        let (text, cap) = (self.scratch.as_str(), self.limits.reject_bytes);
+        let too_long =
+            (text.len() > self.limits.record_bytes).then(|| self.limits.record_exceeds());
+        if let Some(reason) = too_long.or_else(|| self.limits.broken_by(text)) {
+            return Item::Bad(place.reject(reason, text, cap));
+        }
+        match serde_json::from_str::<RawRecord>(text) {
+            Ok(record) => Item::Record(place, record, text),
+            Err(e) => Item::Bad(place.reject(message_of(&e), text, cap)),
+        }
     }
 
-    // --- the window -------------------------------------------------------------------------
-
-    fn rest(&self) -> &[u8] {
-        &self.buffer[self.at..self.filled]
+    fn take(&mut self) -> Option<Taken> {
+        if self.done {
+            return None;
+        }
+        if self.table.is_some() {
+            return self.take_row();
+        }
+        match self.frames.last() {
+            None => self.between_documents(),
+            Some(Frame::List(_)) => self.in_list(),
+            Some(Frame::Passed) => self.pass_element(),
+            Some(Frame::Members) => self.in_members(),
+            Some(Frame::Lost) => self.in_lost(),
+        }
     }
 
-    /// Reads more; false at the end of the stream. Unread bytes stay, read ones are forgotten.
-    fn refill(&mut self) -> bool {
-        if self.end.is_some() {
+    fn take_row(&mut self) -> Option<Taken> {
+        let mut table = self.table.take()?;
+        let taken = table.next(self);
+        self.table = Some(table);
+        taken
+    }
+
+    // --- outside of elements ------------------------------------------------------------------
+
+    /// At the beginning, or behind a value that stands for itself.
+    fn between_documents(&mut self) -> Option<Taken> {
+        let byte = self.window.peek();
+        if self.window.rest().starts_with(BYTE_ORDER_MARK) {
+            self.window.advance(BYTE_ORDER_MARK.len());
+            return Some(Taken::Nothing);
+        }
+        let first = !self.begun;
+        self.begun |= byte.is_some();
+        match byte {
+            Some(b'{') => Some(self.value()),
+            Some(b'[') => {
+                self.window.advance(1);
+                self.frames.push(Frame::List(""));
+                Some(Taken::Nothing)
+            }
+            Some(b',') if self.bare => {
+                self.window.advance(1);
+                Some(Taken::Nothing)
+            }
+            Some(_) => Some(self.text_line(first)),
+            None => {
+                self.done = true;
+                let error = self.window.error();
+                let reason = error.or_else(|| first.then(|| "empty file".to_owned()))?;
+                self.number += 1;
+                Some(self.reject_here(reason).into())
+            }
+        }
+    }
+
+    /// A value outside of lists: a document, or an element by itself.
+    fn value(&mut self) -> Taken {
+        if !self.bare && self.enter_document() {
+            return Taken::Nothing;
+        }
+        self.bare = true;
+        self.element()
+    }
+
+    /// Text that is not JSON: the prefix of a line, the header of a table, or nothing of use.
+    fn text_line(&mut self, first: bool) -> Taken {
+        let rest = self.window.rest();
+        let line = &rest[..rest.len().min(64 << 10)];
+        let line = &line[..memchr::memchr(b'\n', line).unwrap_or(line.len())];
+        let brace = memchr::memchr(b'{', line);
+        if let Some(brace) = brace.filter(|n| element::is_prefix(&line[..*n])) {
+            self.window.advance(brace);
+            self.bare = true;
+            return Taken::Nothing;
+        }
+        if first {
+            if let Some(reason) = foreign(rest) {
+                self.done = true;
+                return self.cut_off(reason.to_owned());
+            }
+            if let Some(table) = Table::open(&mut self.window) {
+                self.table = Some(table);
+                return Taken::Nothing;
+            }
+        }
+        let reason = if self.number == 0 {
+            "not JSON: does not begin with {"
+        } else {
+            "trailing junk after the end of the document"
+        };
+        self.lost(reason.to_owned()).into()
+    }
+
+    /// Goes into the list of a document at the position; false when there is none in sight. What is
+    /// an element by itself stays where it is.
+    fn enter_document(&mut self) -> bool {
+        if self.frames.len() + 2 > MOST_FRAMES {
             return false;
         }
-        self.buffer.copy_within(self.at..self.filled, 0);
-        self.base += self.at as u64;
-        self.filled -= self.at;
-        self.at = 0;
-        let old = self.filled;
-        let room = WINDOW.max(old.min(self.limits.record_bytes));
-        if self.buffer.len() < old + room {
-            self.buffer.resize(old + room, 0);
+        let any_name = self.frames.is_empty();
+        let found = document::find_list(&mut self.window, any_name, &self.limits);
+        let Some((to_list, frame)) = found else { return false };
+        self.window.advance(to_list);
+        self.frames.extend([Frame::Members, frame]);
+        true
+    }
+
+    fn in_list(&mut self) -> Option<Taken> {
+        match self.window.peek() {
+            Some(b',') => self.window.advance(1),
+            Some(b']') => {
+                self.window.advance(1);
+                self.frames.pop();
+            }
+            Some(_) => return Some(self.element()),
+            None => return Some(self.cut_off(self.window.early_end())),
         }
-        while self.filled < self.buffer.len() {
-            match self.reader.read(&mut self.buffer[self.filled..]) {
-                Ok(0) => {
-                    self.end = Some(None);
-                    break;
+        Some(Taken::Nothing)
+    }
+
+    /// Steps over what is in a list of no interest.
+    fn pass_element(&mut self) -> Option<Taken> {
+        match self.window.peek() {
+            Some(b',') => self.window.advance(1),
+            Some(b']') => {
+                self.window.advance(1);
+                self.frames.pop();
+            }
+            Some(_) => match document::value_length(&mut self.window, &self.limits) {
+                Ok(length) => self.window.advance(length),
+                Err(reason) => return Some(self.lost(reason).into()),
+            },
+            None => return Some(self.cut_off(self.window.early_end())),
+        }
+        Some(Taken::Nothing)
+    }
+
+    /// Behind the list of a document: other members may follow, another list among them.
+    fn in_members(&mut self) -> Option<Taken> {
+        match self.window.peek() {
+            Some(b'}') => {
+                self.window.advance(1);
+                self.frames.pop();
+            }
+            Some(b',') => self.window.advance(1),
+            Some(b'"') => match document::next_member(&mut self.window, &self.limits) {
+                Ok(frame) => self.frames.extend(frame),
+                Err(reason) => return Some(self.lost(reason).into()),
+            },
+            Some(_) => return Some(self.lost("trailing junk after Records".to_owned()).into()),
+            None => {
+                let open = || "the document is not closed".to_owned();
+                return Some(self.cut_off(self.window.error().unwrap_or_else(open)));
+            }
+        }
+        Some(Taken::Nothing)
+    }
+
+    /// After something was lost: whatever closes is taken as it comes.
+    fn in_lost(&mut self) -> Option<Taken> {
+        match self.window.peek() {
+            Some(b',') => self.window.advance(1),
+            Some(b']') => {
+                self.window.advance(1);
+                self.frames.pop();
+                self.frames.push(Frame::Members);
+            }
+            Some(b'{') => {
+                if !self.enter_document() {
+                    return Some(self.element());
                 }
-                Ok(n) => self.filled += n,
-                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(e) => {
-                    self.end = Some(Some(e.to_string()));
-                    break;
-                }
             }
-        }
-        self.filled > old
-    }
-
-    /// Steps over white space; the byte after it, or `None` at the end.
-    fn peek(&mut self) -> Option<u8> {
-        loop {
-            let blank = self.rest().iter().take_while(|b| b.is_ascii_whitespace()).count();
-            self.advance(blank);
-            if let Some(byte) = self.rest().first() {
-                return Some(*byte);
+            // Behind it is what may stand between documents.
+            Some(b'}') => {
+                self.window.advance(1);
+                self.frames.pop();
             }
-            if !self.refill() {
-                return None;
-            }
-        }
-    }
-
-    fn advance(&mut self, bytes: usize) {
-        self.at += bytes;
-    }
-
-    fn offset(&self) -> u64 {
-        self.base + self.at as u64
-    }
-
-    // --- the container ------------------------------------------------------------------------
-
-    /// Goes to the first element of `Records`.
-    fn open_list(&mut self) -> Result<(), Stop> {
-        self.refill();
-        if self.rest().starts_with(b"\xef\xbb\xbf") {
-            self.advance(3);
-        }
-        match self.peek() {
-            Some(b'{') => self.advance(1),
             Some(_) => {
-                return Err(self.reject("not JSON: does not begin with {".to_owned()).into());
+                self.frames.pop();
             }
             None => {
-                let error = self.stream_error().unwrap_or_else(|| "empty file".to_owned());
-                return Err(self.reject(error).into());
+                self.done = true;
+                let error = self.window.error()?;
+                self.number += 1;
+                return Some(self.reject_here(error).into());
             }
         }
-        let mut seen = Seen::default();
-        loop {
-            match self.peek() {
-                Some(b'"') => {}
-                Some(b',') => {
-                    self.advance(1);
-                    continue;
-                }
-                Some(b'}') => return Err(self.no_records(seen)),
-                Some(_) => {
-                    return Err(self.reject("not JSON: member name expected".to_owned()).into());
-                }
-                None => return Err(self.reject(self.early_end()).into()),
-            }
-            let name: String = self.small_value()?;
-            if self.peek() != Some(b':') {
-                return Err(self.reject("not JSON: colon expected".to_owned()).into());
-            }
-            self.advance(1);
-            let next = self.peek();
-            if name == "Records" && next == Some(b'[') {
-                self.advance(1);
-                self.state = State::InRecords;
-                return Ok(());
-            }
-            seen.note(&name);
-            self.small_value::<serde::de::IgnoredAny>()?;
-        }
+        Some(Taken::Nothing)
     }
 
-    /// Parses one value that is not a record: a member name, or a member beside `Records`.
-    fn small_value<T: serde::de::DeserializeOwned>(&mut self) -> Result<T, Stop> {
-        loop {
-            let mut values = serde_json::Deserializer::from_slice(self.rest()).into_iter::<T>();
-            let parsed = values.next();
-            let used = values.byte_offset();
-            let exhausted = used >= self.rest().len() && self.end.is_none();
-            match parsed {
-                // A number at the end of the window may go on in the next one.
-                Some(Ok(value)) if !exhausted => {
-                    self.advance(used);
-                    return Ok(value);
-                }
-                Some(Err(e)) if !e.is_eof() => {
-                    return Err(self.reject(format!("not JSON: {}", message_of(&e))).into());
-                }
-                Some(Ok(_)) | Some(Err(_)) | None => {}
-            }
-            if self.rest().len() > self.limits.record_bytes {
-                let limit = self.limits.record_bytes;
-                return Err(self
-                    .reject(format!("a value beside Records exceeds {limit} bytes"))
-                    .into());
-            }
-            if !self.refill() {
-                return Err(self.reject(self.early_end()).into());
-            }
-        }
-    }
+    // --- elements -----------------------------------------------------------------------------
 
-    fn no_records(&self, seen: Seen) -> Stop {
-        if seen.digest {
-            return Stop::NotALog("digest");
-        }
-        if seen.signature {
-            return Stop::NotALog("signature");
-        }
-        self.reject("not a CloudTrail log file: no Records in it".to_owned()).into()
-    }
-
-    /// Goes to the next element of the list.
-    fn seek_record(&mut self) -> Sought {
-        loop {
-            match self.peek() {
-                Some(b',') => self.advance(1),
-                Some(b']') => {
-                    self.advance(1);
-                    return Sought::End;
-                }
-                Some(_) => {
-                    self.number += 1;
-                    return Sought::Record;
-                }
-                None => {
-                    self.number += 1;
-                    return Sought::Broken(self.reject(self.early_end()));
-                }
-            }
-        }
-    }
-
-    /// Nothing but other members, `}`, and further documents may follow the list. Files that were
-    /// joined with `cat` hold several documents.
-    fn check_tail(&mut self) -> Option<Item<'static>> {
-        let mut depth_closed = false;
-        loop {
-            match self.peek() {
-                Some(b'}') if !depth_closed => {
-                    depth_closed = true;
-                    self.advance(1);
-                }
-                Some(b',') if !depth_closed => self.advance(1),
-                Some(b'"') if !depth_closed => {
-                    let member: Result<String, _> = self.small_value();
-                    let colon = self.peek() == Some(b':');
-                    if member.is_err() || !colon {
-                        return self.bad_tail("unexpected text after Records");
-                    }
-                    self.advance(1);
-                    let next = self.peek();
-                    if member.is_ok_and(|name| name == "Records") && next == Some(b'[') {
-                        self.advance(1);
-                        self.state = State::InRecords;
-                        return None;
-                    }
-                    if let Err(stop) = self.small_value::<serde::de::IgnoredAny>() {
-                        self.number += 1;
-                        return Some(stop.into());
-                    }
-                }
-                Some(b'{') if depth_closed => {
-                    self.state = State::Start;
-                    return None;
-                }
-                Some(_) => return self.bad_tail("trailing junk after the end of the document"),
-                None => break,
-            }
-        }
-        match self.stream_error() {
-            Some(error) => self.bad_tail(&error),
-            None if !depth_closed => self.bad_tail("the document is not closed"),
-            None => None,
-        }
-    }
-
-    // --- one record -----------------------------------------------------------------------------
-
-    fn record(&mut self) -> Item<'_> {
+    /// What stands at the position.
+    fn element(&mut self) -> Taken {
         match self.record_in_window() {
             Some((spans, length)) => {
-                let (number, offset, start) = (self.number, self.offset(), self.at);
-                self.advance(length);
-                // The parser has checked that it is UTF-8.
-                let text = std::str::from_utf8(&self.buffer[start..start + length]).unwrap_or("");
-                Item::Record(number, offset, spans.over(text), text)
+                self.number += 1;
+                let place = self.place();
+                let mark = self.window.mark();
+                self.window.advance(length);
+                Taken::InWindow(place, spans, mark, length)
             }
-            None => self.odd_record(),
+            None => self.odd_element(),
         }
     }
 
     /// The usual case: a record that is in order and lies in the window whole; its members and its
     /// length.
     fn record_in_window(&self) -> Option<(Spans, usize)> {
-        let rest = self.rest();
+        let rest = self.window.rest();
         let mut values = serde_json::Deserializer::from_slice(rest).into_iter::<RawRecord>();
-        let spans = values.next()?.ok()?.spans(rest);
+        let record = values.next()?.ok()?;
+        record.get(Member::EventTime)?;
+        let spans = record.spans(rest);
         let length = values.byte_offset();
         (length <= self.limits.record_bytes).then_some((spans, length))
     }
 
-    /// A record that the window cuts, or that is none.
-    fn odd_record(&mut self) -> Item<'_> {
-        let (number, offset) = (self.number, self.offset());
-        let mut widened = false;
+    /// An element that the window cuts, that is none, or that holds something else.
+    fn odd_element(&mut self) -> Taken {
+        let (mut tried, mut widened) = (0, false);
         let length = loop {
-            let rest = self.rest();
+            let rest = self.window.rest();
             let mut values = serde_json::Deserializer::from_slice(rest).into_iter::<&RawValue>();
             let parsed = values.next();
             let used = values.byte_offset();
             match parsed {
                 // A bare number at the end of the window may go on in the next one.
-                Some(Ok(_)) if used < rest.len() || self.end.is_some() => break Ok(used),
+                Some(Ok(_)) if used < rest.len() || self.window.at_end() => break Ok(used),
                 // What the window cuts in the middle of a number or a character may look wrong
                 // rather than cut: only an error that stays with more text is one.
-                Some(Err(e)) if !e.is_eof() && (widened || self.end.is_some()) => {
-                    break Err(message_of(&e));
+                Some(Err(e)) if !e.is_eof() && (widened || self.window.at_end()) => {
+                    break Err(Odd::Broken(message_of(&e)));
                 }
-                Some(Err(e)) if !e.is_eof() => widened = true,
-                _ if self.end.is_some() => break Err(self.early_end()),
+                Some(Err(e)) if !e.is_eof() && rest.len() <= self.limits.record_bytes => {
+                    widened = true;
+                }
+                _ if rest.len() > self.limits.record_bytes => break Err(Odd::TooLong),
+                _ if self.window.at_end() => break Err(Odd::Broken(self.window.early_end())),
                 _ => {}
             }
-            if rest.len() > self.limits.record_bytes {
-                break Err(format!("record exceeds {} bytes", self.limits.record_bytes));
+            // A document in a list is entered rather than held.
+            if tried == 0 && rest.starts_with(b"{") && self.enter_document() {
+                return Taken::Nothing;
             }
-            self.refill();
+            tried += 1;
+            self.window.refill();
         };
         match length {
-            Ok(length) if length <= self.limits.record_bytes => self.whole_record(length),
-            Ok(length) => {
-                let reason = format!("record exceeds {} bytes", self.limits.record_bytes);
-                let reject = self.reject_slice(number, offset, reason, length);
-                self.advance(length);
-                Item::Bad(reject)
-            }
-            Err(reason) => self.broken_record(number, offset, reason),
+            Ok(length) if length <= self.limits.record_bytes => self.whole_element(length),
+            Ok(_) | Err(Odd::TooLong) => self.too_long(),
+            Err(Odd::Broken(reason)) => self.broken_element(reason),
         }
     }
 
-    /// The record is valid JSON of `length` bytes at the position.
-    fn whole_record(&mut self, length: usize) -> Item<'_> {
-        let (number, offset, start) = (self.number, self.offset(), self.at);
-        self.advance(length);
+    /// The element is valid JSON of `length` bytes at the position.
+    fn whole_element(&mut self, length: usize) -> Taken {
+        let text = self.window.rest().get(..length).unwrap_or(&[]);
         // The parser has checked that it is UTF-8.
-        let whole = std::str::from_utf8(&self.buffer[start..start + length]).unwrap_or("");
-        match serde_json::from_str::<RawRecord>(whole) {
-            Ok(record) => Item::Record(number, offset, record, whole),
-            Err(e) => {
-                let cap = self.limits.reject_bytes;
-                Item::Bad(reject_of(number, offset, message_of(&e), whole, cap))
+        let text = std::str::from_utf8(text).unwrap_or("");
+        let inside = self.list_name();
+        let found = match serde_json::from_str::<RawRecord>(text) {
+            Ok(record) => match element::shape(&record, inside) {
+                Shape::Record => Found::Record(text.to_owned(), Inside::default()),
+                Shape::Holds(text, inside) => Found::Record(text.into_owned(), inside),
+                Shape::Document => Found::Document,
+                Shape::NotALog(what) => Found::NotALog(what),
+                Shape::Control => Found::Control,
+                Shape::Unknown(reason) => Found::Bad(reason),
+            },
+            Err(e) => Found::Bad(message_of(&e)),
+        };
+        match found {
+            Found::Document if self.enter_document() => return Taken::Nothing,
+            Found::Control => {
+                self.window.advance(length);
+                return Taken::Nothing;
             }
+            _ => self.number += 1,
         }
+        let mut place = self.place();
+        let mut no_log = None;
+        let reason = match found {
+            Found::Record(text, inside) => {
+                place.inside = inside;
+                self.scratch = text;
+                self.window.advance(length);
+                return Taken::InScratch(place);
+            }
+            Found::NotALog(what) => {
+                no_log = Some(what);
+                format!("a {what}, no record of a call")
+            }
+            Found::Bad(reason) => reason,
+            Found::Document | Found::Control => "log files inside of log files, too deep: take \
+                                                 them out and give them by themselves"
+                .to_owned(),
+        };
+        let text = self.window.rest().get(..length).unwrap_or(&[]);
+        let shown = &text[..text.len().min(self.limits.reject_bytes.saturating_add(1024))];
+        let shown = String::from_utf8_lossy(shown);
+        let reject = place.reject(reason, &shown, self.limits.reject_bytes);
+        self.window.advance(length);
+        if let Some(what) = no_log.filter(|_| self.is_all()) {
+            self.done = true;
+            self.number -= 1;
+            return Taken::Item(Item::NotALog(what));
+        }
+        reject.into()
     }
 
-    /// Steps over a broken record and keeps its text.
-    fn broken_record(&mut self, number: u64, offset: u64, mut reason: String) -> Item<'static> {
-        let mut content: Vec<u8> = Vec::new();
-        loop {
-            let rest = self.rest();
-            let close = Extent::default().feed(rest);
-            let next = next_record(rest, 1);
-            let undecided = next == Next::Cut || (close.is_none() && next == Next::Nowhere);
-            if undecided && rest.len() <= self.limits.record_bytes && self.refill() {
-                continue;
-            }
-            let rest = self.rest();
-            let end = resume_at(rest, close, next);
-            let take = end.unwrap_or(rest.len());
-            let kept = self.limits.reject_bytes.saturating_sub(content.len()).min(take);
-            content.extend_from_slice(&rest[..kept]);
-            self.advance(take);
-            if end.is_some() {
-                break;
-            }
-            if !self.refill() {
-                // Nothing is left; what ended the stream early belongs to this reject.
-                self.state = State::Done;
-                let error = self.stream_error().filter(|error| *error != reason);
-                reason.extend(error.map(|error| format!("; {error}")));
-                break;
-            }
-        }
-        let text = String::from_utf8_lossy(&content);
-        Item::Bad(reject_of(number, offset, reason, &text, self.limits.reject_bytes))
-    }
-
-    /// After the list has ended in a way it should not: goes on at the next text that is a record,
-    /// so that the rest of a damaged file is not lost.
-    fn bad_tail(&mut self, reason: &str) -> Option<Item<'static>> {
-        self.number += 1;
-        let reject = self.reject(reason.to_owned());
-        self.state = State::Done;
-        loop {
-            match next_record(self.rest(), 0) {
-                Next::At(start) => {
-                    self.advance(start);
-                    self.state = State::InRecords;
-                    break;
-                }
-                Next::Cut if self.rest().len() <= self.limits.record_bytes => {}
-                Next::Cut | Next::Nowhere => self.advance(self.rest().len()),
-            }
-            if !self.refill() {
-                break;
-            }
-        }
-        Some(Item::Bad(reject))
+    /// Whether the one element that was met is all there is in the stream, by itself.
+    fn is_all(&mut self) -> bool {
+        let alone = self.number == 1 && self.frames.is_empty();
+        alone && self.window.peek().is_none() && self.window.error().is_none()
     }
 
     // --- what to say ------------------------------------------------------------------------------
 
-    fn stream_error(&self) -> Option<String> {
-        self.end.clone().flatten()
+    fn list_name(&self) -> Inside {
+        match self.frames.last() {
+            Some(Frame::List(name)) if !name.is_empty() => {
+                Inside::default().step(name).unwrap_or_default()
+            }
+            _ => Inside::default(),
+        }
     }
 
-    fn early_end(&self) -> String {
-        self.stream_error().unwrap_or_else(|| "the file ends inside the list of records".to_owned())
-    }
-
-    fn reject_slice(&self, number: u64, offset: u64, reason: String, length: usize) -> Reject {
-        let bytes = &self.rest()[..length.min(self.rest().len())];
-        let shown = &bytes[..bytes.len().min(self.limits.reject_bytes + 4)];
-        let text = String::from_utf8_lossy(shown);
-        reject_of(number, offset, reason, &text, self.limits.reject_bytes)
+    pub(super) fn place(&self) -> Place {
+        Place {
+            number: self.number.max(1),
+            offset: self.window.offset(),
+            inside: Inside::default(),
+        }
     }
 
     /// A reject at the position, with what is left in the window as its content.
-    fn reject(&self, reason: String) -> Reject {
-        let shown = &self.rest()[..self.rest().len().min(4096)];
-        let text = String::from_utf8_lossy(shown);
-        let number = self.number.max(1);
-        reject_of(number, self.offset(), reason, &text, self.limits.reject_bytes)
+    pub(super) fn reject_here(&self, reason: String) -> Reject {
+        let rest = self.window.rest();
+        let text = String::from_utf8_lossy(&rest[..rest.len().min(4096)]);
+        self.place().reject(reason, &text, self.limits.reject_bytes)
+    }
+
+    /// The stream ends inside of something.
+    fn cut_off(&mut self, reason: String) -> Taken {
+        self.done = true;
+        self.number += 1;
+        self.reject_here(reason).into()
     }
 }
 
-/// The parser's message without its line and column: they count from the record's start, while
-/// positions shown to people count from the file's.
-fn message_of(e: &serde_json::Error) -> String {
-    let text = e.to_string().replace("invalid unicode code point", "invalid UTF-8");
-    text.rsplit_once(" at line ").map_or(text.clone(), |(message, _)| message.to_owned())
-}
-
-fn reject_of(number: u64, offset: u64, reason: String, text: &str, cap: usize) -> Reject {
-    let clean = redact::scrub(text);
-    let mut end = clean.len().min(cap);
-    while !clean.is_char_boundary(end) {
-        end -= 1;
-    }
-    Reject {
-        position: format!("record {number}, byte {offset}"),
-        reason,
-        content: (end > 0).then(|| clean[..end].to_owned()),
+/// What a file is that is neither JSON nor text, with what to do.
+fn foreign(head: &[u8]) -> Option<&'static str> {
+    if head.starts_with(b"PAR1") {
+        Some(
+            "a Parquet file: JSON and CSV are read; write the table as JSON lines first, for example \
+             with DuckDB: COPY (FROM 'x.parquet') TO 'x.json'",
+        )
+    } else if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
+        Some("text in UTF-16: save it as UTF-8 first, for example iconv -f UTF-16 -t UTF-8")
+    } else {
+        None
     }
 }
 
-/// Makes a reject out of a record that is valid JSON but no event.
-pub fn reject_record(number: u64, offset: u64, reason: String, text: &str, cap: usize) -> Reject {
-    reject_of(number, offset, reason, text, cap)
-}
-
-enum Sought {
-    Record,
-    End,
-    Broken(Reject),
-}
-
-/// Why there is nothing to read in a stream.
-enum Stop {
-    Bad(Reject),
+/// What was found in an element; the text is on its way into `scratch`.
+enum Found {
+    Record(String, Inside),
+    Document,
     NotALog(&'static str),
+    Control,
+    Bad(String),
 }
 
-impl From<Reject> for Stop {
-    fn from(reject: Reject) -> Stop {
-        Stop::Bad(reject)
-    }
-}
-
-impl From<Stop> for Item<'static> {
-    fn from(stop: Stop) -> Item<'static> {
-        match stop {
-            Stop::Bad(reject) => Item::Bad(reject),
-            Stop::NotALog(what) => Item::NotALog(what),
-        }
-    }
-}
-
-/// Tell-tale members of documents that are no logs.
-#[derive(Default, Clone, Copy)]
-struct Seen {
-    digest: bool,
-    signature: bool,
-}
-
-impl Seen {
-    fn note(&mut self, name: &str) {
-        self.digest |= name == "digestS3Object" || name == "digestStartTime";
-        self.signature |= name == "hashSignature";
-    }
+enum Odd {
+    TooLong,
+    Broken(String),
 }

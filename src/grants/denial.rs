@@ -234,7 +234,7 @@ mod tests {
         });
         let text = serde_json::json!({ "Records": [record] }).to_string();
         let mut records = RecordStream::new(text.as_bytes(), Limits::default());
-        let Some(Item::Record(_, _, record, _)) = records.next() else { panic!("no record") };
+        let Some(Item::Record(_, record, _)) = records.next() else { panic!("no record") };
         let event = Decoder::default().event(&record).unwrap();
         grants::read(&event, "log", 1).unwrap()
     }

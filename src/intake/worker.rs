@@ -12,8 +12,7 @@ use super::coverage::Coverage;
 use super::gate::{Gate, Passed};
 use super::seen::Seen;
 use super::{Options, Progress, Sink};
-use crate::decode::stream::{Reject, reject_record};
-use crate::decode::{Decoder, Item, RecordStream};
+use crate::decode::{Decoder, Item, Place, RecordStream, Reject};
 use crate::error::{Error, Result};
 use crate::model::time;
 use crate::sessions::Facts;
@@ -123,6 +122,33 @@ fn units(files: &[LogFile]) -> Vec<std::ops::Range<usize>> {
     units
 }
 
+/// What was found in one stream so far.
+#[derive(Default)]
+struct Count {
+    readable: u64,
+    rejected: u64,
+    /// Records of no call at its beginning. A file of nothing else is no log; in a log they are
+    /// rejected.
+    others: Vec<(&'static str, Place)>,
+}
+
+/// Files of Insights hold no more records than this; it bounds what is remembered of one.
+const MOST_OTHERS: usize = 10_000;
+
+impl Count {
+    fn nothing(&self) -> bool {
+        self.readable + self.rejected == 0
+    }
+
+    fn note_other(&mut self, what: &'static str, place: Place) {
+        self.others.push((what, place));
+    }
+}
+
+fn no_call(what: &str) -> String {
+    format!("a record of kind {what} tells of no call")
+}
+
 struct Shared<'a> {
     files: &'a [LogFile],
     ahead: Ahead<'a>,
@@ -217,37 +243,43 @@ impl<'a> Worker<'a> {
         let limits = self.shared.options.limits;
         let mut stream = RecordStream::new(opened, limits);
         let mut end = FileEnd::default();
-        let mut readable = 0u64;
-        let mut rejected = 0u64;
+        let mut count = Count::default();
         while let Some(item) = stream.next() {
             match item {
-                Item::Record(_, _, record, _)
-                    if readable + rejected == 0 && record.other_than_call().is_some() =>
-                {
-                    end.not_a_log = record.other_than_call();
-                    break;
-                }
-                Item::Record(number, offset, record, text) => match self.decoder.event(&record) {
-                    Ok(event) => {
-                        self.chunk.push(index, &path, number, &event);
-                        self.chunk.bytes += text.len();
-                        readable += 1;
+                Item::Record(place, record, text) => match record.other_than_call() {
+                    Some(what) if count.nothing() && count.others.len() < MOST_OTHERS => {
+                        count.note_other(what, place);
                     }
-                    Err(why) => {
-                        let cap = limits.reject_bytes;
-                        let reject = reject_record(number, offset, why.to_string(), text, cap);
-                        self.chunk.reject(index, FileReject { path: file.path.clone(), reject });
-                        rejected += 1;
+                    Some(what) => {
+                        self.reject_others(index, &file.path, &mut count);
+                        let reason = no_call(what);
+                        let reject = place.reject(reason, text, limits.reject_bytes);
+                        self.reject(index, &file.path, reject, &mut count);
+                    }
+                    None => {
+                        self.reject_others(index, &file.path, &mut count);
+                        match self.decoder.event(&record) {
+                            Ok(event) => {
+                                self.chunk.push(index, &path, place.number, &event);
+                                self.chunk.bytes += text.len();
+                                count.readable += 1;
+                            }
+                            Err(why) => {
+                                let cap = limits.reject_bytes;
+                                let reject = place.reject(why.to_string(), text, cap);
+                                self.reject(index, &file.path, reject, &mut count);
+                            }
+                        }
                     }
                 },
                 // A file that only lies beside logs, and is none, is nobody's mistake.
-                Item::Bad(_) if !file.expected && !gzip && readable + rejected == 0 => {
+                Item::Bad(_) if !file.expected && !gzip && count.nothing() => {
                     end.not_a_log = Some("not a log");
                     break;
                 }
                 Item::Bad(reject) => {
-                    self.chunk.reject(index, FileReject { path: file.path.clone(), reject });
-                    rejected += 1;
+                    self.reject_others(index, &file.path, &mut count);
+                    self.reject(index, &file.path, reject, &mut count);
                 }
                 Item::NotALog(what) => end.not_a_log = Some(what),
             }
@@ -255,11 +287,25 @@ impl<'a> Worker<'a> {
                 self.hand_in(unit, piece, false)?;
             }
         }
+        end.not_a_log = end.not_a_log.or(count.others.first().map(|(what, _)| *what));
+        let (readable, rejected) = (count.readable, count.rejected);
         end.inflated_bytes = stream.bytes_read();
         end.unreadable = readable == 0 && rejected > 0;
         end.stored = stream.into_reader().finish().ok();
         self.chunk.end_file(index, end);
         Ok(())
+    }
+
+    fn reject(&mut self, index: usize, path: &Path, reject: Reject, count: &mut Count) {
+        self.chunk.reject(index, FileReject { path: path.to_path_buf(), reject });
+        count.rejected += 1;
+    }
+
+    /// What began like a file of Insights turns out to be a log with some among its records.
+    fn reject_others(&mut self, index: usize, path: &Path, count: &mut Count) {
+        for (what, place) in std::mem::take(&mut count.others) {
+            self.reject(index, path, place.reject(no_call(what), "", 0), count);
+        }
     }
 
     fn reject_file(&mut self, index: usize, path: &Path, reason: String) {

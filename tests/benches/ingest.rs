@@ -147,10 +147,10 @@ fn decode(files: &[LogFile], build: bool) {
         let opened = open(file, u64::MAX - 1).unwrap();
         let mut stream = RecordStream::new(opened, Limits::default());
         while let Some(item) = stream.next() {
-            let Item::Record(number, _, record, _) = item else { panic!("{item:?}") };
+            let Item::Record(place, record, _) = item else { panic!("{item:?}") };
             let event = decoder.event(&record).unwrap();
             if build {
-                columns.push(&event, "file", number as i64);
+                columns.push(&event, "file", place.number as i64);
             }
         }
         if columns.rows() >= 8192 {

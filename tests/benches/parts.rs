@@ -27,7 +27,7 @@ fn parts(c: &mut Criterion) {
     for file in &files {
         let opened = roletrail::sources::open(file, u64::MAX - 1).unwrap();
         let mut stream = RecordStream::new(opened, Limits::default());
-        while let Some(Item::Record(_, _, _, text)) = stream.next() {
+        while let Some(Item::Record(_, _, text)) = stream.next() {
             texts.push(text.to_owned());
         }
     }

@@ -8,6 +8,7 @@ pub mod python;
 pub mod s3;
 pub mod scene;
 pub mod truth;
+pub mod wraps;
 
 use std::path::Path;
 
