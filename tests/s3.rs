@@ -153,6 +153,32 @@ fn a_changed_object_is_read_again_and_versions_are_kept_as_evidence() {
 }
 
 #[test]
+fn an_event_leads_back_to_the_object_it_was_read_from() {
+    let server = Server::start();
+    let place = Place::new(&server);
+    let bytes = log(1..3);
+    server.put("versioned", LOG, &bytes);
+    place.ingest(&["s3://versioned"]);
+    let id = record(2)["eventID"].as_str().unwrap().to_owned();
+    let said = place.run(&["event", &id, "--format", "json"]);
+    let answer: Value = serde_json::from_str(&said.out).unwrap();
+    let one = &answer["records"][0];
+    assert_eq!((&one["record"], &one["source_record"]), (&record(2), &json!(2)));
+    assert_eq!(one["source_file"], format!("s3://versioned/{LOG}"));
+    let object = &one["read_from"][0];
+    assert_eq!(object["sha256"], sha256(&bytes));
+    assert_eq!(object["size_bytes"], bytes.len());
+    let stored = place.query("SELECT etag, version_id FROM files");
+    assert!(stored[0]["version_id"].as_str().unwrap().len() > 8, "{stored:?}");
+    assert_eq!(json!({"etag": object["etag"], "version_id": object["version_id"]}), stored[0]);
+    // Another version of the object that may have held the record too is named with it.
+    server.put("versioned", LOG, &log(1..4));
+    place.ingest(&["s3://versioned"]);
+    let said = place.run(&["event", &id]);
+    assert!(said.out.contains("read 2 times") && said.out.contains("version id"), "{}", said.out);
+}
+
+#[test]
 fn one_object_a_prefix_and_globs_are_sources() {
     let server = Server::start();
     let place = Place::new(&server);

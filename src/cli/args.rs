@@ -45,6 +45,8 @@ pub enum Command {
     Who(Who),
     /// Show everything a session did, in order
     Timeline(Timeline),
+    /// Show a record as it was, and the object it came from
+    Event(Event),
     /// Show tables and columns with their meaning
     Schema(Schema),
     /// Print a script for shell completion
@@ -261,6 +263,20 @@ pub struct Timeline {
 #[derive(Debug, clap::Args)]
 pub struct Session {
     /// Session id or its beginning, access key, event id, or session name
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// Where the tables come from
+    #[command(flatten)]
+    pub source: SourceArgs,
+    /// How the answer is written
+    #[command(flatten)]
+    pub output: PageArgs,
+}
+
+/// `event`
+#[derive(Debug, clap::Args)]
+pub struct Event {
+    /// Event id
     #[arg(value_name = "ID")]
     pub id: String,
     /// Where the tables come from

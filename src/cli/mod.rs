@@ -5,6 +5,7 @@ mod chain;
 mod completions;
 mod destination;
 mod drawing;
+mod event;
 mod evidence;
 mod exit;
 mod generate;
@@ -100,6 +101,7 @@ async fn run(args: Args, ui: &ui::Ui) -> crate::error::Result<exit::Outcome> {
         Command::Chain(command) => chain::run(&store, command, ui).await,
         Command::Who(command) => who::run(&store, command, ui).await,
         Command::Timeline(command) => timeline::run(&store, command, ui).await,
+        Command::Event(command) => event::run(&store, command, ui).await,
         Command::Completions(command) => completions::run(&command, ui),
         Command::Schema(command) => schema::run(command, ui).await,
         Command::GenerateLogs(command) => generate::run(&command, ui),
