@@ -209,19 +209,105 @@ fn half_a_pair_names_as_much_as_it_shows() {
 }
 
 /// The owner's half shows a caller's role session without its creation date: with two sessions of that
-/// name alive, nobody can tell which it was.
+/// name alive, nobody can tell which it was, and with one, everybody.
 #[test]
-fn the_owners_half_does_not_choose_between_sessions_of_one_name() {
-    let mut scene = Scene::default();
+fn the_owners_half_is_of_the_sessions_that_were_live() {
     let (near, far) = (Role::new(HOME, "A"), Role::new(AWAY, "B"));
-    let one = scene.assume("09:00:00", &anna(), &near, "ops", "ASIAONE");
-    scene.assume("09:10:00", &liam(), &near, "ops", "ASIATWO");
+    let principal = format!("{}:ops", near.id);
+    for (others, said, halves) in [
+        (vec![], "anna | 2 | inferred | NULL".to_owned(), "anna | 1 | inferred | NULL"),
+        // Over before, or later.
+        (
+            vec![("07:00:00", liam()), ("09:20:05", liam())],
+            "anna | 2 | inferred | NULL".to_owned(),
+            "anna | 1 | inferred | NULL",
+        ),
+        (
+            vec![("09:10:00", anna())],
+            "anna | 2 | ambiguous | NULL".to_owned(),
+            "anna | 1 | ambiguous | NULL",
+        ),
+        (
+            vec![("09:10:00", liam())],
+            "NULL | NULL | none | parent_unresolved".to_owned(),
+            "NULL | NULL | none | candidates_disagree",
+        ),
+    ] {
+        let mut scene = Scene::default();
+        let one = scene.assume("09:00:00", &anna(), &near, "ops", "ASIAONE");
+        for (time, caller) in &others {
+            scene.assume(time, caller, &near, "ops", &format!("ASIA{time}"));
+        }
+        let session = scene.assume_across("09:20:00", &one, &far, "x", "ASIAFAR", (false, true));
+        scene.call("09:21:00", &session, "s3:PutObject");
+        assert_eq!(who(&scene), [format!("PutObject | {said}")], "{others:?}");
+        let half = "SELECT split_part(origin, '/', -1), depth, chain_strength, unresolved_reason
+                    FROM activity WHERE recipient_account_id = '222222222222'
+                      AND event_name = 'AssumeRole'";
+        assert_eq!(scene.ask(half), [halves], "{others:?}");
+        let rule = "SELECT rule, strength FROM attributions";
+        assert_eq!(scene.ask(rule), ["principal_at_time | inferred"]);
+        let parent = "SELECT count(*) FROM sessions c JOIN sessions p
+                      ON p.session_id = c.parent_session_id WHERE c.role_name = 'B'";
+        let one_session = others.is_empty() || others.len() == 2;
+        assert_eq!(scene.ask(parent), [if one_session { "1" } else { "0" }]);
+    }
+    // Of an account whose logs are not there the id is all there is.
+    let mut scene = Scene::default();
+    let one = near.session("ops", "09:00:00", "ASIAONE");
     let session = scene.assume_across("09:20:00", &one, &far, "x", "ASIAFAR", (false, true));
     scene.call("09:21:00", &session, "s3:PutObject");
-    let principal = format!("{}:ops", near.id);
     assert_eq!(who(&scene), [format!("PutObject | {principal} | 1 | exact | NULL")]);
     let sql = "SELECT origin_type, origin_account_id FROM sessions WHERE role_name = 'B'";
     assert_eq!(scene.ask(sql), ["AWSAccount | 111111111111"]);
+}
+
+/// Of any call between accounts, with a shared id or without.
+#[test]
+fn a_plain_call_from_another_account_is_of_the_session_that_was_live() {
+    let mut scene = Scene::default();
+    let role = Role::new(HOME, "A");
+    scene.assume("09:00:00", &anna(), &role, "ops", "ASIAONE");
+    let outside = |principal: &str| {
+        Caller(json!({ "type": "AWSAccount", "principalId": principal, "accountId": HOME }))
+    };
+    let at_home = |shared: &str| match shared {
+        "" => json!({ "recipientAccountId": AWAY }),
+        shared => json!({ "recipientAccountId": AWAY, "sharedEventID": shared }),
+    };
+    let ops = outside(&format!("{}:ops", role.id));
+    scene.record("09:10:00", &ops, "s3:PutObject", at_home(""));
+    scene.record("09:10:01", &ops, "s3:PutObject", at_home("shared"));
+    scene.record("10:01:01", &ops, "s3:PutObject", at_home("later"));
+    scene.record("10:02:00", &outside(HOME), "s3:PutObject", at_home(""));
+    scene.record("10:03:00", &outside("AIDAANNA"), "s3:PutObject", at_home(""));
+    let id = format!("{}:ops", role.id);
+    assert_eq!(
+        who(&scene),
+        [
+            "PutObject | anna | 1 | inferred | NULL".to_owned(),
+            "PutObject | anna | 1 | inferred | NULL".to_owned(),
+            format!("PutObject | {id} | 0 | exact | NULL"),
+            format!("PutObject | arn:aws:iam::{HOME}:root | 0 | inferred | NULL"),
+            "PutObject | anna | 0 | inferred | NULL".to_owned(),
+        ]
+    );
+    let sql = "SELECT origin_type FROM activity WHERE event_time = '2024-05-01T10:02:00Z'";
+    assert_eq!(scene.ask(sql), ["Root"]);
+}
+
+/// What two accounts recorded of one call are two records, however often one of them comes.
+#[test]
+fn two_owners_halves_of_one_call_are_one_call() {
+    let mut scene = Scene::default();
+    let role = Role::new(AWAY, "A");
+    let session = scene.assume_across("09:00:00", &anna(), &role, "x", "ASIAONE", (true, true));
+    let mut again = scene.records[1].clone();
+    again["eventID"] = "99999999-0000-4000-8000-000000000000".into();
+    scene.records.push(again);
+    scene.call("09:01:00", &session.with_key(None), "s3:PutObject");
+    assert_eq!(who(&scene), ["PutObject | anna | 1 | exact | NULL"]);
+    assert_eq!(scene.ask("SELECT count(*) FROM grants"), ["1"]);
 }
 
 #[test]

@@ -124,3 +124,148 @@ fn root_without_account_is_nobody() {
     scene.call("09:00:00", &Caller(json!({ "type": "Root" })), "s3:GetObject");
     assert_eq!(scene.ask(ORIGINS), ["NULL | none | identity_not_recorded"]);
 }
+
+const NAMES: &str = "SELECT origin, origin_detail, chain_strength, unresolved_reason FROM activity
+     WHERE event_name = 'GetObject' ORDER BY event_time, event_id";
+
+#[test]
+fn a_user_renamed_is_called_by_the_name_of_the_time() {
+    let mut scene = Scene::default();
+    let old = Caller::user(HOME, "anna");
+    let arn = format!("arn:aws:iam::{HOME}:user/anna-b");
+    let new = old.with("/arn", arn.into()).with("/userName", "anna-b".into());
+    let role = Role::new(HOME, "Writer");
+    scene.call("08:00:00", &old, "s3:GetObject");
+    let before = scene.assume("08:10:00", &old, &role, "x", "ASIABEFORE");
+    scene.call("10:00:00", &new, "s3:GetObject");
+    let after = scene.assume("10:10:00", &new, &role, "x", "ASIAAFTER");
+    scene.call("11:00:00", &before, "s3:GetObject");
+    scene.call("11:00:01", &after, "s3:GetObject");
+    let user = |name: &str| format!("arn:aws:iam::{HOME}:user/{name}");
+    let line = |name: &str, other: &str| {
+        let other = user(other);
+        format!("{} | user id AIDAANNA, also named {other} | exact | NULL", user(name))
+    };
+    let (then, now) = (line("anna", "anna-b"), line("anna-b", "anna"));
+    assert_eq!(scene.ask(NAMES), [then.clone(), now.clone(), then, now.clone()]);
+    // The user is one all the same: the last name stands for all.
+    let sql = "SELECT origin, origin_detail, chain_strength, event_count FROM sessions
+               WHERE started_at IS NULL";
+    assert_eq!(scene.ask(sql), [now.replace("NULL", "4")]);
+    // Two issues in one second that differ in the name alone are of one user.
+    let mut scene = Scene::default();
+    scene.assume("09:00:00", &old, &role, "x", "ASIAONE");
+    let session = scene.assume("09:00:00", &new, &role, "x", "ASIATWO");
+    scene.call("09:01:00", &session.with_key(None), "s3:GetObject");
+    let said = scene.ask("SELECT chain_strength FROM activity WHERE event_name = 'GetObject'");
+    assert_eq!(said, ["ambiguous"]);
+}
+
+#[test]
+fn a_user_made_again_under_the_old_name_is_another() {
+    let mut scene = Scene::default();
+    let old = Caller::user(HOME, "anna");
+    let new = old.with("/principalId", "AIDAOTHER".into()).with_key(Some("AKIAOTHER"));
+    let role = Role::new(HOME, "Writer");
+    scene.call("08:00:00", &old, "s3:GetObject");
+    scene.call("09:00:00", &new, "s3:GetObject");
+    scene.assume("09:30:00", &old, &role, "x", "ASIAONE");
+    let session = scene.assume("09:30:00", &new, &role, "x", "ASIATWO");
+    scene.call("10:00:00", &session, "s3:GetObject");
+    scene.call("10:00:01", &session.with_key(None), "s3:GetObject");
+    let user = format!("arn:aws:iam::{HOME}:user/anna");
+    assert_eq!(
+        scene.ask(NAMES),
+        [
+            format!("{user} | user id AIDAANNA | exact | NULL"),
+            format!("{user} | user id AIDAOTHER | exact | NULL"),
+            format!("{user} | user id AIDAOTHER | exact | NULL"),
+            "NULL | NULL | none | candidates_disagree".to_owned(),
+        ]
+    );
+}
+
+#[test]
+fn user_ids_of_two_identity_stores_are_two_users() {
+    let store = |name: &str| format!("arn:aws:identitystore::{HOME}:identitystore/{name}");
+    let portal = |name: &str| {
+        Caller(json!({
+            "type": "IdentityCenterUser", "accountId": HOME,
+            "onBehalfOf": { "userId": "u-1", "identityStoreArn": store(name) }
+        }))
+    };
+    let role =
+        Role::new(HOME, "aws-reserved/sso.amazonaws.com/AWSReservedSSO_Ops_0123456789abcdef");
+    let mut scene = Scene::default();
+    let target = json!({ "serviceEventDetails": { "role_name": "Ops", "account_id": HOME } });
+    scene.record("09:00:00", &portal("d-one"), "sso:GetRoleCredentials", target.clone());
+    for (time, name, of) in [("09:00:00", "farid", "d-one"), ("10:00:00", "gina", "d-two")] {
+        let behalf = json!({ "userId": "u-1", "identityStoreArn": store(of) });
+        let session = role.session(name, time, &format!("ASIA{name}"));
+        scene.call(
+            &format!("{}1", &time[..7]),
+            &session.with("/onBehalfOf", behalf),
+            "s3:GetObject",
+        );
+    }
+    scene.record("11:00:00", &portal("d-one"), "sso:GetObject", json!({}));
+    scene.record("11:00:01", &portal("d-two"), "sso:GetObject", json!({}));
+    let detail = |of: &str| format!("user id u-1, identity store {}", store(of));
+    let (one, two) = (detail("d-one"), detail("d-two"));
+    assert_eq!(
+        scene.ask(NAMES),
+        [
+            format!("farid | {one} | inferred | NULL"),
+            format!("gina | {two} | inferred | NULL"),
+            format!("farid | {one} | exact | NULL"),
+            format!("gina | {two} | exact | NULL"),
+        ]
+    );
+    // The other store's user asked for nothing.
+    scene.records[0]["userIdentity"] = portal("d-two").0;
+    assert_eq!(scene.ask("SELECT count(*) FROM links"), ["0"]);
+}
+
+#[test]
+fn one_subject_under_two_trust_anchors_is_two_certificates() {
+    let mut scene = Scene::default();
+    let role = Role::new(HOME, "Plant");
+    let nobody = Caller(json!({ "type": "Unknown" }));
+    for (anchor, key) in [("good", "ASIAGOOD"), ("evil", "ASIAEVIL")] {
+        let issue = granted("09:00:00", &role, "press-7", key, json!({}));
+        let mut response = issue["responseElements"].clone();
+        response["sourceIdentity"] = "CN=press-7".into();
+        let arn = format!("arn:aws:rolesanywhere:eu-west-1:{HOME}:trust-anchor/{anchor}");
+        let created = json!({
+            "requestParameters": {
+                "roleArn": role.arn, "roleSessionName": "press-7", "trustAnchorArn": arn
+            },
+            "responseElements": { "credentialSet": [response] }, "recipientAccountId": HOME
+        });
+        scene.record("09:00:00", &nobody, "rolesanywhere:CreateSession", created);
+    }
+    let session = role.session("press-7", "09:00:00", "ASIAGOOD");
+    scene.call("09:00:05", &session, "s3:GetObject");
+    scene.call("09:00:06", &session.with_key(None), "s3:GetObject");
+    assert_eq!(
+        scene.ask(NAMES),
+        [
+            "CN=press-7 | trust-anchor/good | exact | NULL",
+            "NULL | NULL | none | candidates_disagree",
+        ]
+    );
+}
+
+#[test]
+fn a_forwarded_call_of_a_long_term_key_is_as_sure_as_its_link() {
+    let mut scene = Scene::default();
+    let anna = Caller::user(HOME, "anna");
+    scene.call("09:00:00", &anna, "cloudformation:CreateStack");
+    let attributes = json!({ "attributes": { "creationDate": "2024-05-01T09:00:01Z" } });
+    let forwarded = anna
+        .with_key(Some("ASIAFORWARDED"))
+        .with("/sessionContext", attributes)
+        .with("/invokedBy", "cloudformation.amazonaws.com".into());
+    scene.call("09:00:02", &forwarded, "s3:GetObject");
+    assert_eq!(scene.ask(ORIGINS), [format!("arn:aws:iam::{HOME}:user/anna | inferred | NULL")]);
+}

@@ -16,7 +16,7 @@ use roletrail::sql::{Params, Source, Sql};
 use roletrail::store::Store;
 use serde_json::Value;
 use support::agree::{assert_agree, linked_tables};
-use support::harm::{harm, plain_harm};
+use support::harm::harm;
 
 /// Small worlds with every kind of session, made once.
 fn worlds() -> &'static Vec<Vec<Value>> {
@@ -61,12 +61,12 @@ fn agrees_with_the_slow_twin_on_the_sample_stories() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
     fn agrees_with_the_slow_twin_on_harmed_worlds(
         world in 0..6usize,
-        harms in prop::collection::vec(plain_harm(), 0..60),
+        harms in prop::collection::vec(harm(), 0..60),
     ) {
         let mut records = worlds()[world].clone();
         harms.iter().for_each(|harm| harm.inflict(&mut records));

@@ -152,6 +152,7 @@ pub fn rule(rule: &str) -> &str {
         "forwarded" => "forwarded call",
         "signin_token" => "taken to the console",
         "web_id_federation_data" => "token named by the record",
+        "principal_at_time" => "session of that principal at the time",
         "login_profile" => "password set before the sign-in",
         other => other,
     }

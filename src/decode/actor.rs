@@ -44,7 +44,10 @@ fn in_session_since(identity: &IdentityColumns, region: &str, created: Option<i6
         let credential_id = external(identity, "").into();
         return Actor { session_id: None, credential_id, signs_in: false };
     };
-    let credential_id = ids::credential_id(&session_id, identity.access_key_id.as_deref());
+    // A user's name may change while its keys stay: each name has calls of its own.
+    let user = identity.identity_type.as_deref() == Some("IAMUser");
+    let name = identity.principal_arn.as_deref().filter(|_| user);
+    let credential_id = ids::credential_id(&session_id, identity.access_key_id.as_deref(), name);
     let (session_id, credential_id) = (Some(session_id.into()), credential_id.into());
     Actor { session_id, credential_id, signs_in: false }
 }
@@ -91,5 +94,6 @@ fn external(identity: &IdentityColumns, claim: &str) -> String {
         &text(&identity.invoked_by),
         &text(&identity.identity_provider),
         &text(&identity.on_behalf_of_user_id),
+        &text(&identity.identity_store_arn),
     ])
 }

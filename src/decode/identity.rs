@@ -28,6 +28,9 @@ macro_rules! text_columns {
             pub session_created_at: Option<i64>,
             pub mfa_authenticated: Option<bool>,
             pub assumed_root: Option<bool>,
+            /// `onBehalfOf.identityStoreArn`: the store in which an Identity Center user's id counts.
+            /// It has no column and stays in [`Identity::rest`] as well.
+            pub identity_store_arn: Option<String>,
         }
 
         impl IdentityColumns {
@@ -75,7 +78,8 @@ impl IdentityColumns {
     /// Takes from a `userIdentity` block what has a column, and leaves what the columns could not
     /// give back. Anything but an object has nothing.
     pub fn take(block: &mut Value) -> IdentityColumns {
-        let mut columns = IdentityColumns::default();
+        let identity_store_arn = text_at(block, &["onBehalfOf", "identityStoreArn"]);
+        let mut columns = IdentityColumns { identity_store_arn, ..IdentityColumns::default() };
         columns.take_text(block);
         columns.session_created_at = text_at(block, CREATED).and_then(|t| time::parse_instant(&t));
         take_leaf(block, CREATED, |leaf| leaf.as_str().is_some_and(time::is_canonical));

@@ -149,6 +149,7 @@ impl Cells<'_> {
             session_created_at: self.instant("session_created_at"),
             mfa_authenticated: self.flag("mfa_authenticated"),
             assumed_root: self.flag("assumed_root"),
+            identity_store_arn: None, // stands in what has no column
         }
     }
 }

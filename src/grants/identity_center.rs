@@ -45,8 +45,14 @@ fn old_user(grant: &Grant) -> Option<Caller> {
     }
     Some(Caller {
         identity_type: Some("IdentityCenterUser".to_owned()),
-        credential_id: ids::external_credential_id(&["Identity Center", &name]),
+        credential_id: ids::external_credential_id(&[
+            "Identity Center",
+            &name,
+            caller.on_behalf_of_user_id.as_deref().unwrap_or(""),
+            caller.vouched_by.as_deref().unwrap_or(""),
+        ]),
         on_behalf_of_user_id: caller.on_behalf_of_user_id.clone(),
+        vouched_by: caller.vouched_by.clone(),
         user_name: Some(name),
         ..Caller::default()
     })

@@ -141,6 +141,8 @@ pub struct Caller {
     pub invoked_by: Option<String>,
     pub identity_provider: Option<String>,
     pub on_behalf_of_user_id: Option<String>,
+    /// Who vouches for the name: the identity store of a user's id, the trust anchor of a certificate.
+    pub vouched_by: Option<String>,
     /// Session of the caller, if it has one.
     pub session_id: Option<String>,
     /// Credential of the caller.
@@ -282,6 +284,7 @@ fn common(event: &Event, kind: &str, source_file: &str, source_record: i64) -> G
         invoked_by: identity.invoked_by.clone(),
         identity_provider: identity.identity_provider.clone(),
         on_behalf_of_user_id: identity.on_behalf_of_user_id.clone(),
+        vouched_by: identity.identity_store_arn.clone(),
         session_id: event.actor.session_id.as_deref().map(str::to_owned),
         credential_id: event.actor.credential_id.to_string(),
     };

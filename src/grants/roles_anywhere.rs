@@ -35,7 +35,8 @@ pub(super) fn behind_service(reading: &Reading, grant: &Grant) -> Option<Caller>
 }
 
 fn certificate(reading: &Reading, grant: &Grant) -> Option<Caller> {
-    let anchor = find(&reading.request, "trustAnchorArn").as_deref().map(resource);
+    let anchor_arn = find(&reading.request, "trustAnchorArn");
+    let anchor = anchor_arn.as_deref().map(resource);
     let profile = find(&reading.request, "profileArn").as_deref().map(resource);
     let subject_arn = find(&reading.response, "subjectArn");
     let name = common_name(reading).or_else(|| subject_arn.clone())?;
@@ -51,13 +52,14 @@ fn certificate(reading: &Reading, grant: &Grant) -> Option<Caller> {
     .collect();
     let detail = Some(detail.join(", ")).filter(|detail| !detail.is_empty());
     let account = grant.recipient_account_id.clone().or_else(|| grant.child.account_id.clone());
-    let parts =
-        ["certificate", account.as_deref().unwrap_or(""), &name, detail.as_deref().unwrap_or("")];
+    let text = |value: &Option<String>| value.clone().unwrap_or_default();
+    let parts = ["certificate", &text(&account), &name, &text(&detail), &text(&anchor_arn)];
     Some(Caller {
         identity_type: Some("RolesAnywhere".to_owned()),
         credential_id: ids::external_credential_id(&parts),
         account_id: account,
         identity_provider: detail,
+        vouched_by: anchor_arn,
         user_name: Some(name),
         ..Caller::default()
     })

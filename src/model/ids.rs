@@ -21,11 +21,17 @@ pub fn session_id(
     hashed("s-", &[partition, account, principal_id, &created])
 }
 
-/// The id of one credential: an access key (or none) inside a session.
-pub fn credential_id(session_id: &str, access_key_id: Option<&str>) -> String {
-    match access_key_id {
-        Some(key) => hashed("c-", &[session_id, "key", key]),
-        None => hashed("c-", &[session_id, "no key"]),
+/// The id of one credential: an access key (or none) inside a session, under the ARN that an IAM user
+/// had at the time of the call (`None` for all others).
+pub fn credential_id(session_id: &str, key: Option<&str>, user_arn: Option<&str>) -> String {
+    let parts = match &key {
+        Some(key) => [session_id, "key", key],
+        None => [session_id, "no key", ""],
+    };
+    match user_arn {
+        Some(arn) => hashed("c-", &[&parts[..], &[arn]].concat()),
+        None if key.is_none() => hashed("c-", &parts[..2]),
+        None => hashed("c-", &parts),
     }
 }
 
@@ -72,6 +78,6 @@ mod tests {
         assert_eq!(id, session_id("aws", "111111111111", "AROAEXAMPLE:anna", Some(1_714_554_012)));
         assert_eq!(id.len(), 28);
         assert_ne!(id, session_id("aws", "11111111111", "1AROAEXAMPLE:anna", Some(1_714_554_012)));
-        assert_ne!(credential_id(&id, None), credential_id(&id, Some("")));
+        assert_ne!(credential_id(&id, None, None), credential_id(&id, Some(""), None));
     }
 }

@@ -106,7 +106,11 @@ pub(super) fn fits_identity_center(grant: &Grant, facts: &CredentialFacts) -> bo
     let set_fits =
         grant.child.role_name.as_deref().is_none_or(|set| is_role_of_permission_set(role, set));
     let user_fits = match (&grant.caller.on_behalf_of_user_id, &facts.on_behalf_of_user_id) {
-        (Some(asked), Some(shown)) => asked == shown,
+        // An id counts inside its store.
+        (Some(asked), Some(shown)) => {
+            let stores = grant.caller.vouched_by.as_ref().zip(facts.vouched_by.as_ref());
+            asked == shown && stores.is_none_or(|(asked, shown)| asked == shown)
+        }
         _ => match grant.child.session_name.as_deref() {
             Some(user) => facts.session_name() == Some(user),
             // Only an id on one side and a name on the other: the target must carry the link.

@@ -27,6 +27,8 @@ pub struct CredentialFacts {
     pub invoked_by: Option<String>,
     pub identity_provider: Option<String>,
     pub on_behalf_of_user_id: Option<String>,
+    /// Who vouches for the name: the identity store of a user's id, the trust anchor of a certificate.
+    pub vouched_by: Option<String>,
     pub issuer_type: Option<String>,
     pub issuer_arn: Option<String>,
     pub issuer_principal_id: Option<String>,
@@ -85,6 +87,7 @@ impl CredentialFacts {
             invoked_by: columns.invoked_by,
             identity_provider: columns.identity_provider,
             on_behalf_of_user_id: columns.on_behalf_of_user_id,
+            vouched_by: columns.identity_store_arn,
             issuer_type: columns.session_issuer_type,
             issuer_arn: columns.session_issuer_arn,
             issuer_principal_id: columns.session_issuer_principal_id,
@@ -117,6 +120,7 @@ impl CredentialFacts {
             (&mut self.invoked_by, other.invoked_by),
             (&mut self.identity_provider, other.identity_provider),
             (&mut self.on_behalf_of_user_id, other.on_behalf_of_user_id),
+            (&mut self.vouched_by, other.vouched_by),
             (&mut self.issuer_type, other.issuer_type),
             (&mut self.issuer_arn, other.issuer_arn),
             (&mut self.issuer_principal_id, other.issuer_principal_id),
@@ -208,6 +212,7 @@ fn keep_smaller<T: Ord>(mine: &mut Option<T>, theirs: Option<T>) {
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub struct SharedCall {
+    /// Empty for an owner's copy that shows none.
     pub shared_event_id: String,
     pub event_id: String,
     pub event_time: i64,
@@ -333,6 +338,7 @@ fn merge_identity(facts: &mut CredentialFacts, identity: &Identity) {
         (&mut facts.delegate_account_id, &identity.delegate_account_id),
         (&mut facts.sign_in_session_arn, &columns.sign_in_session_arn),
         (&mut facts.on_behalf_of_user_id, &columns.on_behalf_of_user_id),
+        (&mut facts.vouched_by, &columns.identity_store_arn),
         (&mut facts.source_identity, &columns.source_identity),
         (&mut facts.ec2_role_delivery, &columns.ec2_role_delivery),
         (&mut facts.issuer_arn, &columns.session_issuer_arn),
@@ -406,8 +412,11 @@ pub fn shared_call(event: &Event) -> Option<SharedCall> {
         "AWSService" => return None,
         _ => false,
     };
+    let shared_event_id = event.shared_event_id.as_deref();
+    // Of an owner's copy without one the caller can still be looked for.
+    let shared_event_id = shared_event_id.or(names_account_only.then_some(""))?.to_owned();
     Some(SharedCall {
-        shared_event_id: event.shared_event_id.as_deref()?.to_owned(),
+        shared_event_id,
         event_id: event.event_id.to_string(),
         event_time: event.event_time,
         event_name: event.event_name.to_string(),

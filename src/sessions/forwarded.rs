@@ -37,6 +37,7 @@ impl<'n> LongTerm<'n> {
         }
         origin.link_rule = Some(FORWARDED);
         origin.link_strength = Strength::Inferred;
+        origin.chain_strength = origin.chain_strength.min(Strength::Inferred);
         let (Some(account), Some(principal)) = (&facts.account_id, &facts.principal_id) else {
             return;
         };

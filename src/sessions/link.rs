@@ -16,6 +16,7 @@ use super::names::Names;
 use super::origin::Origin;
 use super::propagation::propagation;
 use super::properties::{Chains, Properties};
+use super::seen_from_outside::{PRINCIPAL_AT_TIME, SeenFromOutside, seen_from_outside};
 use super::solve::{Node, solve};
 use super::twins::{CallerCopies, WholeGrant, caller_copies, whole_grants};
 use crate::grants::{Caller, Grant, Join};
@@ -64,6 +65,8 @@ pub struct LinkedGrant<'f> {
     pub grant: Held<'f, Grant>,
     /// Event id of the other record of the same issue, where both are there.
     pub twin_event_id: Option<String>,
+    /// The credential that stands for a caller whom only another account's record shows.
+    pub caller: Option<usize>,
     /// Session that was started.
     pub issued_session_id: Option<String>,
     /// Whether what was issued was used; `None` when the records cannot tell.
@@ -117,7 +120,19 @@ pub fn link(facts: &Facts) -> Linked<'_> {
     }
 
     drop(index); // large, and of no use for what follows
-    let origins = origins_of(&ids, &all, &found, &grants);
+    let seen = {
+        let all: Vec<&CredentialFacts> = all.iter().map(AsRef::as_ref).collect();
+        let outside = |id: &str| facts.credentials.get(id).map(AsRef::as_ref);
+        seen_from_outside(facts.shared_calls.iter(), &copies, outside, &all, &found, &grants)
+    };
+    let first = all.len();
+    for stand_in in &seen.stand_ins {
+        ids.push(Cow::Owned(stand_in.id.clone()));
+        all.push(Held::own(stand_in.facts.clone()));
+        found.push(Candidates::default());
+    }
+    let callers = callers_seen(&seen, &grants, first);
+    let origins = origins_of(&ids, &all, &found, &grants, (&seen, &callers));
     let chains = Chains { facts: &all, found: &found, origins: &origins, grants: &grants };
     let properties = chains.properties();
     let credentials = ids
@@ -135,8 +150,9 @@ pub fn link(facts: &Facts) -> Linked<'_> {
         })
         .collect::<Vec<_>>();
     let sessions = group_sessions(&credentials);
-    let attributions = attributions(&copies, &grants, facts);
-    let grants = linked_grants(&calls, &grants, &credentials, &sessions);
+    let attributions = attributions(&copies, &grants, facts, &seen);
+    let mut grants = linked_grants(&calls, &grants, &credentials, &sessions);
+    callers.iter().for_each(|(grant, caller)| grants[*grant].caller = Some(*caller));
     Linked { sessions, grants, attributions, credentials }
 }
 
@@ -153,20 +169,37 @@ fn on_all_cores<T: Sync, R: Send>(items: &[T], each: impl Fn(&T) -> R + Sync) ->
     })
 }
 
+/// Of grants whose caller is only seen from outside: the credential that stands for the caller.
+fn callers_seen(
+    seen: &SeenFromOutside,
+    grants: &[WholeGrant],
+    first: usize,
+) -> HashMap<usize, usize> {
+    let by_event: HashMap<&str, usize> =
+        seen.events.iter().map(|(event, place)| (event.as_str(), first + place)).collect();
+    let halves = grants.iter().enumerate().filter(|(_, whole)| whole.grant.is_owner_half());
+    halves.filter_map(|(i, w)| Some((i, *by_event.get(w.grant.event_id.as_str())?))).collect()
+}
+
 fn origins_of(
     ids: &[Cow<str>],
     all: &[Held<CredentialFacts>],
     found: &[Candidates],
     grants: &[WholeGrant],
+    (seen, callers): (&SeenFromOutside, &HashMap<usize, usize>),
 ) -> Vec<Origin> {
     let names = Names::collect(all.iter().map(AsRef::as_ref));
-    let nodes: Vec<Node> = ids
+    let mut nodes: Vec<Node> = ids
         .iter()
         .zip(all)
         .zip(found)
-        .map(|((id, facts), candidates)| Node { id, facts, candidates })
+        .map(|((id, facts), candidates)| Node { id, facts, candidates, may_be: &[] })
         .collect();
-    solve(&nodes, grants, &names)
+    let first = nodes.len() - seen.stand_ins.len();
+    for (node, stand_in) in nodes[first..].iter_mut().zip(&seen.stand_ins) {
+        node.may_be = &stand_in.may_be;
+    }
+    solve(&nodes, grants, &names, callers)
 }
 
 /// Callers that only a grant mentions: the previous principal of a role switch, the holder of a
@@ -186,6 +219,8 @@ fn callers_without_records(grants: &[WholeGrant], facts: &Facts) -> Vec<(String,
                 account_id: caller.account_id.clone(),
                 user_name: caller.user_name.clone(),
                 identity_provider: caller.identity_provider.clone(),
+                on_behalf_of_user_id: caller.on_behalf_of_user_id.clone(),
+                vouched_by: caller.vouched_by.clone(),
                 invoked_by: caller.invoked_by.clone(),
                 ..CredentialFacts::default()
             };
@@ -271,7 +306,8 @@ fn issued_credential(grant: &Grant) -> Option<(String, CredentialFacts)> {
         created: Some(grant.event_time).filter(|_| grant.join == Join::Issued),
         ..CredentialFacts::default()
     };
-    Some((ids::credential_id(&session_id, Some(&key)), facts))
+    let user = facts.principal_arn.as_deref();
+    Some((ids::credential_id(&session_id, Some(&key), user), facts))
 }
 
 /// The id of the session that a grant starts, where the record shows enough.
@@ -350,6 +386,7 @@ fn linked_grants<'f>(
             LinkedGrant {
                 grant: calls[whole.place].clone(),
                 twin_event_id: whole.twin.map(|twin| twin.event_id.clone()),
+                caller: None,
                 issued_session_id: session
                     .min()
                     .cloned()
@@ -362,13 +399,25 @@ fn linked_grants<'f>(
 }
 
 /// Events whose caller another record names, or their own request and response.
-fn attributions(copies: &CallerCopies, grants: &[WholeGrant], facts: &Facts) -> Vec<Attribution> {
+fn attributions(
+    copies: &CallerCopies,
+    grants: &[WholeGrant],
+    facts: &Facts,
+    seen: &SeenFromOutside,
+) -> Vec<Attribution> {
     let by_copy = copies.iter().map(|(owner, caller)| Attribution {
         event_id: (*owner).to_owned(),
         credential_id: caller.credential_id.clone(),
         proof_event_id: caller.event_id.clone(),
         rule: "shared_event",
         strength: Strength::Exact,
+    });
+    let by_principal = seen.events.iter().map(|(event, place)| Attribution {
+        event_id: event.clone(),
+        credential_id: seen.stand_ins[*place].id.clone(),
+        proof_event_id: event.clone(),
+        rule: PRINCIPAL_AT_TIME,
+        strength: Strength::Inferred,
     });
     let both = grants.iter().flat_map(|whole| [Some(whole.grant), whole.twin]).flatten();
     // A record that put another one right is an event too.
@@ -381,7 +430,7 @@ fn attributions(copies: &CallerCopies, grants: &[WholeGrant], facts: &Facts) -> 
             rule: "named_in_response",
             strength: Strength::Inferred,
         });
-    let mut all: Vec<Attribution> = by_copy.chain(by_content).collect();
+    let mut all: Vec<Attribution> = by_copy.chain(by_principal).chain(by_content).collect();
     all.sort();
     all.dedup();
     // Two contents under one event id: nobody knows which of them counts.

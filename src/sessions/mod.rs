@@ -5,7 +5,8 @@
 //! `corrections` merges late records into the calls that they put right, [`twins`] finds the other half
 //! of calls that two accounts recorded, [`candidates`] the issuing events that could have started
 //! each credential (`contest` refuses those that fit too many), [`mod@solve`] walks from credential to credential up to an [`origin`] (with names
-//! learned in [`names`]), [`properties`] tells what is carried along, [`mod@link`] puts the tables
+//! learned in [`names`]; `seen_from_outside` finds callers whom only another
+//! account's record shows), [`properties`] tells what is carried along, [`mod@link`] puts the tables
 //! together, and [`rows`] makes them Arrow batches.
 
 mod agreement;
@@ -24,6 +25,7 @@ pub mod packed;
 mod propagation;
 pub mod properties;
 pub mod rows;
+mod seen_from_outside;
 pub mod solve;
 pub mod twins;
 pub mod values;

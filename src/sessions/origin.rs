@@ -22,10 +22,23 @@ pub struct Origin {
     pub link_strength: Strength,
     pub chain_strength: Strength,
     pub unresolved_reason: Option<&'static str>,
+    /// What tells the bearers of one name apart.
+    pub bearer: Option<Arc<Bearer>>,
     /// Index of the credential that obtained this one.
     pub parent: Option<usize>,
     /// Index of the issuing event.
     pub grant: Option<usize>,
+}
+
+/// What tells the bearers of one name apart.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Bearer {
+    /// The principal id of an IAM user, the id of an Identity Center user: one bearer for ever.
+    pub id: Option<String>,
+    /// Who vouches for name and id: an identity store, a trust anchor.
+    pub vouched_by: Option<String>,
+    /// Whether several ids are known to bear the name.
+    pub name_shared: bool,
 }
 
 impl Origin {
@@ -51,6 +64,7 @@ impl Origin {
             link_strength: Strength::Exact,
             chain_strength: Strength::Exact,
             unresolved_reason: None,
+            bearer: None,
             parent: None,
             grant: None,
         }
@@ -69,9 +83,35 @@ impl Origin {
     /// Whether two origins name the same one.
     pub fn names_same(&self, other: &Origin) -> bool {
         self.origin_type == other.origin_type
-            && self.plain_name() == other.plain_name()
             && self.account_id == other.account_id
             && self.provider() == other.provider()
+            && self.same_bearer(other)
+    }
+
+    /// By id where both show one, else by name: names change, and are given again.
+    fn same_bearer(&self, other: &Origin) -> bool {
+        let nobody = Bearer::default();
+        let [a, b] = [self, other].map(|origin| origin.bearer.as_deref().unwrap_or(&nobody));
+        let by_anchor = self.origin_type == "RolesAnywhere";
+        let vouched = match (&a.vouched_by, &b.vouched_by) {
+            (Some(a), Some(b)) => a == b,
+            (None, None) => true,
+            _ => !by_anchor,
+        };
+        let same = match (&a.id, &b.id) {
+            (Some(a), Some(b)) => a == b,
+            _ => self.plain_name() == other.plain_name() && !a.name_shared && !b.name_shared,
+        };
+        vouched && same
+    }
+
+    /// With what tells it from others of its name.
+    pub(super) fn borne_by(mut self, id: Option<&String>, vouched_by: Option<&String>) -> Origin {
+        if id.is_some() || vouched_by.is_some() {
+            let (id, vouched_by) = (id.cloned(), vouched_by.cloned());
+            self.bearer = Some(Arc::new(Bearer { id, vouched_by, name_shared: false }));
+        }
+        self
     }
 
     /// Who vouches for the name: what one provider calls `admin` is nobody to another one.

@@ -13,6 +13,7 @@ use super::facts::CredentialFacts;
 use super::forwarded::LongTerm;
 use super::names::Names;
 use super::origin::Origin;
+use super::seen_from_outside::PRINCIPAL_AT_TIME;
 use super::twins::WholeGrant;
 use super::workload;
 use crate::model::strength::Strength;
@@ -25,23 +26,34 @@ pub struct Node<'f> {
     pub facts: &'f CredentialFacts,
     /// What could have started it.
     pub candidates: &'f Candidates,
+    /// Those for one of whom it stands, as indices; none for all others.
+    pub may_be: &'f [usize],
 }
 
-/// Solves all nodes; the result has their order.
-pub fn solve(nodes: &[Node], grants: &[WholeGrant], names: &Names) -> Vec<Origin> {
+/// Solves all nodes; the result has their order. `callers` are the nodes that stand for callers of grants
+/// whom only another account's record shows.
+pub fn solve(
+    nodes: &[Node],
+    grants: &[WholeGrant],
+    names: &Names,
+    callers: &HashMap<usize, usize>,
+) -> Vec<Origin> {
     let by_id: HashMap<&str, usize> = nodes.iter().enumerate().map(|(i, n)| (n.id, i)).collect();
+    let long_term = LongTerm::of(nodes);
+    let solver = Solver { nodes, grants, names, by_id, callers, long_term };
     let parents: Vec<Vec<usize>> = nodes
         .iter()
         .map(|node| {
+            if !node.may_be.is_empty() {
+                return node.may_be.to_vec();
+            }
             if node.facts.identity_type.as_deref() == Some("IAMUser") {
                 // Its records name the user, whoever made the key: nothing to wait for.
                 return Vec::new();
             }
-            let callers = node.candidates.found.iter().map(|c| grants[c.grant].grant.obtained_by());
-            callers.filter_map(|c| by_id.get(c.credential_id.as_str()).copied()).collect()
+            node.candidates.found.iter().filter_map(|c| solver.caller_of(c.grant)).collect()
         })
         .collect();
-    let solver = Solver { nodes, grants, names, by_id, long_term: LongTerm::of(nodes) };
     let mut solved: Vec<Option<Origin>> = vec![None; nodes.len()];
     let mut waiting: Vec<usize> = parents.iter().map(Vec::len).collect();
     let mut children: Vec<Vec<usize>> = vec![Vec::new(); nodes.len()];
@@ -72,6 +84,7 @@ struct Solver<'n> {
     grants: &'n [WholeGrant<'n>],
     names: &'n Names<'n>,
     by_id: HashMap<&'n str, usize>,
+    callers: &'n HashMap<usize, usize>,
     long_term: LongTerm<'n>,
 }
 
@@ -84,6 +97,9 @@ impl Solver<'_> {
 
     fn origin_of(&self, i: usize, solved: &[Option<Origin>]) -> Origin {
         let facts = self.nodes[i].facts;
+        if !self.nodes[i].may_be.is_empty() {
+            return self.one_of(i, solved);
+        }
         let mut origin = match facts.identity_type.as_deref() {
             _ if facts.claimed_only => {
                 let mut origin = Origin::unknown("sign_in_failed", None);
@@ -117,6 +133,9 @@ impl Solver<'_> {
     }
 
     fn caller_of(&self, grant: usize) -> Option<usize> {
+        if let Some(caller) = self.callers.get(&grant) {
+            return Some(*caller);
+        }
         self.by_id.get(self.grants[grant].grant.obtained_by().credential_id.as_str()).copied()
     }
 
@@ -131,7 +150,48 @@ impl Solver<'_> {
         if name.is_none() {
             return Origin::unknown("identity_not_recorded", None);
         }
-        Origin::start("IAMUser", name.map(str::to_owned), facts.account_id.clone())
+        let mut origin =
+            Origin::start("IAMUser", name.map(str::to_owned), facts.account_id.clone());
+        self.names.tell_apart(&mut origin, facts.principal_id.as_deref());
+        origin
+    }
+
+    /// One of several credentials that another account's record does not tell apart.
+    fn one_of(&self, i: usize, solved: &[Option<Origin>]) -> Origin {
+        let Node { facts, may_be, .. } = &self.nodes[i];
+        let parents: Vec<Option<&Origin>> = may_be.iter().map(|m| solved[*m].as_ref()).collect();
+        let mut origin = match (agreed(&parents), parents.as_slice()) {
+            (Ok(origin), _) => origin.clone(),
+            (Err(_), [Some(origin)]) => Origin::clone(origin),
+            (Err(reason), _) => {
+                let mut origin = Origin::unknown(reason, None);
+                let account = facts.account_id.as_deref().unwrap_or("?");
+                let id = facts.principal_id.as_deref().unwrap_or("?");
+                origin.chain.push(format!("{account}/{id}").into());
+                origin
+            }
+        };
+        let all = || parents.iter().flatten();
+        if all().any(|parent| parent.depth != origin.depth) {
+            origin.depth = None;
+        }
+        if origin.is_known() && all().any(|parent| parent.chain != origin.chain) {
+            let ends = [origin.chain.first().cloned(), origin.chain.last().cloned()];
+            let [first, last] = ends.map(Option::unwrap_or_default);
+            origin.chain = vec![first, "…".into(), last];
+        }
+        // Within one session nothing but the key is open.
+        let strength = match (origin.is_known(), facts.session_id.is_some()) {
+            (true, true) => Strength::Inferred,
+            (true, false) => Strength::Ambiguous,
+            (false, _) => Strength::None,
+        };
+        origin.link_rule = Some(PRINCIPAL_AT_TIME);
+        origin.link_strength = strength;
+        origin.chain_strength =
+            all().map(|parent| parent.chain_strength).min().unwrap_or(strength).min(strength);
+        (origin.parent, origin.grant) = (None, None);
+        origin
     }
 
     fn root_itself(&self, facts: &CredentialFacts) -> Origin {
@@ -176,7 +236,10 @@ impl Solver<'_> {
             let mut start =
                 Origin::start("IdentityCenterUser", facts.session_name().map(str::to_owned), None);
             start.chain_strength = Strength::Inferred;
-            start.detail = facts.on_behalf_of_user_id.as_ref().map(|id| format!("user id {id}"));
+            let (id, store) = (facts.on_behalf_of_user_id.as_ref(), facts.vouched_by.as_ref());
+            start.detail =
+                id.map(|id| self.names.identity_center_id(id, store.map(String::as_str)));
+            start = start.borne_by(id, store);
             let mut origin = start.wearing(label(facts));
             origin.link_rule = Some("identity_center");
             origin.link_strength = Strength::Inferred;
@@ -223,11 +286,19 @@ impl Solver<'_> {
         };
         if let Some(origin) = known {
             // AWS itself writes the issuer into every call; a grant that says otherwise is another's.
-            let agrees = origin.origin_type == kind && origin.origin.as_ref() == Some(&issuer);
+            let ids = origin.bearer.as_ref().and_then(|bearer| bearer.id.as_ref());
+            let same = match ids.zip(facts.issuer_principal_id.as_ref()) {
+                Some((known, issuer)) => known == issuer, // the name may have changed meanwhile
+                None => origin.origin.as_ref() == Some(&issuer),
+            };
+            let agrees = origin.origin_type == kind && same;
             return if agrees { origin } else { disagreeing(origin, facts) };
         }
         let account = facts.issuer_account_id.clone().or_else(|| facts.account_id.clone());
         let mut origin = Origin::start(kind, Some(issuer), account);
+        if kind == "IAMUser" {
+            self.names.tell_apart(&mut origin, facts.issuer_principal_id.as_deref());
+        }
         origin.push_label(label(facts));
         origin.link_rule = Some("session_issuer");
         origin.link_strength = Strength::Inferred;
@@ -316,7 +387,7 @@ impl Solver<'_> {
                 let name = text(&facts.user_name);
                 let mut origin = Origin::start("RolesAnywhere", name, text(&facts.account_id));
                 origin.detail = text(&facts.identity_provider);
-                origin
+                origin.borne_by(None, facts.vouched_by.as_ref())
             }
             Some("AWSAccount") => self.other_account(facts),
             Some("IdentityCenterUser") => self.identity_center_user(facts),
@@ -339,9 +410,17 @@ impl Solver<'_> {
             let mut origin =
                 Origin::start("IAMUser", Some(arn.to_owned()), facts.account_id.clone());
             origin.chain_strength = Strength::Inferred;
+            self.names.tell_apart(&mut origin, principal);
             return origin;
         }
         match (principal, account) {
+            // Root's principal id is the account's. Source: CloudTrail User Guide, "userIdentity element".
+            (Some(principal), Some(account)) if principal == account => {
+                let arn = format!("arn:{}:iam::{account}:root", facts.partition);
+                let mut origin = Origin::start("Root", Some(arn), Some(account.to_owned()));
+                origin.chain_strength = Strength::Inferred;
+                origin
+            }
             (None, None) => Origin::unknown("identity_not_recorded", None),
             (principal, account) => Origin::start(
                 "AWSAccount",
@@ -353,14 +432,15 @@ impl Solver<'_> {
 
     fn identity_center_user(&self, facts: &CredentialFacts) -> Origin {
         let id = facts.on_behalf_of_user_id.as_deref();
-        let learned = id.and_then(|id| self.names.identity_center_user(id));
+        let store = facts.vouched_by.as_deref();
+        let learned = id.and_then(|id| self.names.identity_center_user(id, store));
         let name = facts.user_name.as_deref().or(learned).or(id).or(facts.principal_id.as_deref());
         let Some(name) = name else {
             return Origin::unknown("identity_not_recorded", None);
         };
         let mut origin = Origin::start("IdentityCenterUser", Some(name.to_owned()), None);
-        origin.detail = id.map(|id| format!("user id {id}"));
-        origin
+        origin.detail = id.map(|id| self.names.identity_center_id(id, store));
+        origin.borne_by(facts.on_behalf_of_user_id.as_ref(), facts.vouched_by.as_ref())
     }
 }
 

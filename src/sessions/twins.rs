@@ -33,7 +33,8 @@ pub fn caller_copies(shared_calls: &BTreeSet<SharedCall>) -> CallerCopies<'_> {
     let mut copies = CallerCopies::new();
     // The set is ordered by shared id first, so that copies stand together.
     for group in calls.chunk_by(|a, b| a.shared_event_id == b.shared_event_id) {
-        for owner in group.iter().filter(|call| call.names_account_only) {
+        let named = |call: &&&SharedCall| !call.shared_event_id.is_empty();
+        for owner in group.iter().filter(|call| call.names_account_only).filter(named) {
             let mut callers = group.iter().filter(|call| is_caller_copy(call, owner));
             let Some(first) = callers.next() else { continue };
             // Redacted logs may show one shared id everywhere: rivals make the pair worthless.
@@ -79,9 +80,11 @@ pub fn whole_grants<'f>(
         let mate = shared
             .and_then(|copy| by_event.get(copy.event_id.as_str()).copied())
             .filter(|i| same_issue(others[*i], owner))
-            .or_else(|| issue_key(owner).and_then(|key| by_issue.get(&key).copied().flatten()));
-        match mate.filter(|i| whole[*i].twin.is_none()) {
-            Some(i) => whole[i].twin = Some(owner),
+            .or_else(|| issue_key(owner).and_then(|key| by_issue.get(&key).copied().flatten()))
+            .filter(|i| agree(&others[*i].caller.principal_id, &owner.caller.principal_id));
+        match mate {
+            // A second owner's half of one call shows nothing new.
+            Some(i) => whole[i].twin = whole[i].twin.or(Some(owner)),
             None => whole.push(WholeGrant { grant: owner, twin: None, place }),
         }
     }

@@ -17,6 +17,7 @@ pub fn said(loaded: &Loaded) -> BTreeMap<String, Answer> {
         origin: said.origin,
         account: said.account,
         depth: said.depth,
+        bearer: (None, None),
     };
     truth::said(loaded).into_iter().map(|(id, said)| (id, answer(said))).collect()
 }

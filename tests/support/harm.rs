@@ -51,18 +51,6 @@ pub fn harm() -> impl Strategy<Value = Harm> {
     ]
 }
 
-/// Losses, repeats and keys redacted as a whole.
-pub fn plain_harm() -> impl Strategy<Value = Harm> {
-    let one = any::<Index>;
-    prop_oneof![
-        8 => one().prop_map(Harm::Lose),
-        3 => one().prop_map(Harm::LoseGrantsOf),
-        4 => one().prop_map(Harm::Repeat),
-        1 => Just(Harm::OneKeyForAll),
-        1 => Just(Harm::NoKeys),
-    ]
-}
-
 const KEY: &str = "/userIdentity/accessKeyId";
 const ISSUED: &str = "/responseElements/credentials/accessKeyId";
 const CREATED: &str = "/userIdentity/sessionContext/attributes/creationDate";

@@ -14,11 +14,20 @@ pub struct Answer {
     pub origin: Option<String>,
     pub account: Option<String>,
     pub depth: Option<i64>,
+    /// What tells the bearers of one name apart: an id, and who vouches for it. Not compared with the
+    /// tool, which tells it in other words.
+    pub bearer: (Option<String>, Option<String>),
 }
 
 impl Answer {
     fn unknown() -> Answer {
-        Answer { origin_type: "Unknown".into(), origin: None, account: None, depth: None }
+        Answer {
+            origin_type: "Unknown".into(),
+            origin: None,
+            account: None,
+            depth: None,
+            bearer: (None, None),
+        }
     }
 
     fn of(origin_type: &str, origin: Option<&str>, account: Option<&str>) -> Answer {
@@ -27,7 +36,13 @@ impl Answer {
             origin: origin.map(Into::into),
             account: account.map(Into::into),
             depth: Some(0),
+            bearer: (None, None),
         }
+    }
+
+    fn borne_by(mut self, id: Option<&str>, vouched_by: Option<&str>) -> Answer {
+        self.bearer = (id.map(Into::into), vouched_by.map(Into::into));
+        self
     }
 
     fn one_deeper(mut self) -> Answer {
@@ -35,8 +50,20 @@ impl Answer {
         self
     }
 
-    fn name(&self) -> (&str, &Option<String>, &Option<String>) {
-        (&self.origin_type, &self.origin, &self.account)
+    /// Whether both name the same one.
+    fn same_as(&self, other: &Answer) -> bool {
+        let (a, b) = (&self.bearer, &other.bearer);
+        let strict =
+            ["SAMLUser", "WebIdentityUser", "RolesAnywhere"].contains(&self.origin_type.as_str());
+        let vouched = match strict {
+            true => a.1 == b.1,
+            false => a.1.is_none() || b.1.is_none() || a.1 == b.1,
+        };
+        let same = match a.0.is_some() && b.0.is_some() {
+            true => a.0 == b.0,
+            false => self.origin == other.origin,
+        };
+        vouched && same && self.origin_type == other.origin_type && self.account == other.account
     }
 }
 
@@ -200,7 +227,9 @@ fn named_by_request(record: Record) -> Option<Answer> {
         "CreateSession" if source == "rolesanywhere.amazonaws.com" => {
             let subject = text(issue(record), "/sourceIdentity").filter(|s| s.starts_with("CN="));
             let subject = subject.or_else(|| text(record, "/responseElements/subjectArn"))?;
-            Some(Answer::of("RolesAnywhere", Some(subject), text(record, "/recipientAccountId")))
+            let account = text(record, "/recipientAccountId");
+            let anchor = text(record, "/requestParameters/trustAnchorArn");
+            Some(Answer::of("RolesAnywhere", Some(subject), account).borne_by(None, anchor))
         }
         "GetCredentialsForIdentity" | "GetOpenIdToken"
             if source == "cognito-identity.amazonaws.com" =>
@@ -218,7 +247,8 @@ fn certificate(grant: Record) -> Option<Answer> {
     let subject = text(grant, "/requestParameters/sourceIdentity")?;
     let known = service == "rolesanywhere.amazonaws.com" && subject.starts_with("CN=");
     let account = text(grant, "/recipientAccountId");
-    known.then(|| Answer::of("RolesAnywhere", Some(subject), account))
+    let anchor = text(grant, "/requestParameters/trustAnchorArn");
+    known.then(|| Answer::of("RolesAnywhere", Some(subject), account).borne_by(None, anchor))
 }
 
 fn made_by_console(grant: Record) -> bool {
@@ -243,6 +273,8 @@ pub struct Oracle<'r> {
     by_credential: HashMap<(Session<'r>, Option<&'r str>), Vec<Record<'r>>>,
     by_session: HashMap<Session<'r>, Vec<Record<'r>>>,
     credentials: Vec<Record<'r>>,
+    /// What was issued under keys that no call shows, as a call would show it.
+    unused: Vec<Record<'r>>,
     /// Credentials whose candidates are contested, or not.
     contested: RefCell<HashMap<Caller<'r>, bool>>,
 }
@@ -270,6 +302,8 @@ pub fn answers(records: &[Value]) -> HashMap<String, Answer> {
     let distinct: Vec<Record> =
         records.iter().filter(|r| seen.insert(r["eventID"].as_str().unwrap())).collect();
     let calls = put_right(&distinct);
+    let issued: Vec<(Record, Value)> =
+        calls.iter().filter(|c| issues(c)).filter_map(|c| Some((c, as_called(c)?))).collect();
     let mut oracle = Oracle {
         records: distinct.clone(),
         calls: calls.iter().collect(),
@@ -278,6 +312,7 @@ pub fn answers(records: &[Value]) -> HashMap<String, Answer> {
         by_credential: HashMap::new(),
         by_session: HashMap::new(),
         credentials: Vec::new(),
+        unused: Vec::new(),
         contested: RefCell::default(),
     };
     for record in distinct.iter().filter(|r| !failed_sign_in(r)) {
@@ -290,8 +325,13 @@ pub fn answers(records: &[Value]) -> HashMap<String, Answer> {
     }
     let grants = calls.iter().filter(|r| issues(r) && !oracle.is_second_half(r));
     oracle.grants = grants.collect();
+    let unused = issued
+        .iter()
+        .filter(|(grant, call)| oracle.is_unused(grant) && oracle.same_credential(call).is_empty());
+    oracle.unused = unused.map(|(_, call)| call).collect();
     let by_id = |r: Record| r["eventID"].as_str().unwrap().to_owned();
-    distinct.into_iter().map(|r| (by_id(r), oracle.who(r, &mut Vec::new()))).collect()
+    let who = |r| Answer { bearer: (None, None), ..oracle.who(r, &mut Vec::new()) };
+    distinct.into_iter().map(|r| (by_id(r), who(r))).collect()
 }
 
 /// The CreateAccessKey calls whose key its owner used later on.
@@ -380,6 +420,19 @@ impl<'r> Oracle<'r> {
         self.by_credential.get(&(session(record), key(record))).cloned().unwrap_or_default()
     }
 
+    /// Whether no call shows the key that was issued.
+    fn is_unused(&self, grant: Record<'r>) -> bool {
+        let is_grant = |g: &Record<'r>| g["eventID"] == grant["eventID"];
+        self.grants.iter().any(is_grant)
+            && !self.credentials.iter().any(|r| {
+                let mine = self.same_credential(r);
+                let found = self.found_of(r, &mine);
+                found.rung < 2
+                    && found.grants.iter().any(is_grant)
+                    && !self.grants_of(r, &mine).0.is_empty()
+            })
+    }
+
     fn same_session(&self, record: Record<'r>) -> Vec<Record<'r>> {
         self.by_session.get(&session(record)).cloned().unwrap_or_default()
     }
@@ -398,14 +451,14 @@ impl<'r> Oracle<'r> {
         match kind(record) {
             "AWSAccount" => self.other_account(record, path),
             "IAMUser" => {
-                let arn = self
-                    .same_credential(record)
-                    .iter()
-                    .filter_map(|r| text(r, "/userIdentity/arn"))
-                    .min();
-                Answer::of("IAMUser", arn.or(user).or(principal), account)
+                let arn = text(record, "/userIdentity/arn").or_else(|| self.last_name(record));
+                let name = arn.or(user).or(principal);
+                Answer::of("IAMUser", name, account).borne_by(principal, None)
             }
-            "SAMLUser" | "WebIdentityUser" => Answer::of(kind(record), user.or(principal), None),
+            "SAMLUser" | "WebIdentityUser" => {
+                let provider = text(record, "/userIdentity/identityProvider");
+                Answer::of(kind(record), user.or(principal), None).borne_by(None, provider)
+            }
             "AWSService" | "" => match text(record, "/userIdentity/invokedBy") {
                 Some(service) => Answer::of("AWSService", Some(service), None),
                 None => Answer::unknown(),
@@ -437,17 +490,21 @@ impl<'r> Oracle<'r> {
 
     fn portal_user(&self, record: Record<'r>) -> Answer {
         let id = text(record, "/userIdentity/onBehalfOf/userId");
+        let store = text(record, "/userIdentity/onBehalfOf/identityStoreArn");
         let names: BTreeSet<&str> = self
             .records
             .iter()
             .filter(|r| kind(r) == "AssumedRole" && self.sso_name(r).is_some())
             .filter(|r| id.is_some() && text(r, "/userIdentity/onBehalfOf/userId") == id)
+            .filter(|r| text(r, "/userIdentity/onBehalfOf/identityStoreArn") == store)
             .filter_map(|r| self.sso_name(r))
             .collect();
         let learned = names.first().copied().filter(|_| names.len() == 1);
         let own = text(record, "/userIdentity/userName");
         let name = own.or(learned).or(id).or(text(record, "/userIdentity/principalId"));
-        name.map_or_else(Answer::unknown, |n| Answer::of("IdentityCenterUser", Some(n), None))
+        name.map_or_else(Answer::unknown, |name| {
+            Answer::of("IdentityCenterUser", Some(name), None).borne_by(id, store)
+        })
     }
 
     /// Session name, if the role belongs to Identity Center.
@@ -477,30 +534,66 @@ impl<'r> Oracle<'r> {
         }
         let account = text(record, "/userIdentity/accountId");
         let principal = text(record, "/userIdentity/principalId");
-        let own = self.records.iter().filter(|r| kind(r) == "IAMUser" && account.is_some());
-        let arns = own.filter(|r| {
-            principal.is_some()
-                && text(r, "/userIdentity/principalId") == principal
-                && text(r, "/userIdentity/accountId") == account
-                && !failed_sign_in(r)
-        });
-        let federated = self.records.iter().filter(|r| kind(r) == "FederatedUser").filter(|r| {
-            let issuer = "/userIdentity/sessionContext/sessionIssuer";
-            principal.is_some()
-                && text(r, &format!("{issuer}/type")) == Some("IAMUser")
-                && text(r, &format!("{issuer}/principalId")) == principal
-                && text(r, &format!("{issuer}/accountId")) == account
-        });
-        let arn = arns
-            .filter_map(|r| text(r, "/userIdentity/arn"))
-            .chain(
-                federated.filter_map(|r| text(r, "/userIdentity/sessionContext/sessionIssuer/arn")),
-            )
-            .min();
-        match arn {
-            Some(arn) => Answer::of("IAMUser", Some(arn), account),
-            None => Answer::of("AWSAccount", principal.or(account), account),
+        if let Some(arn) = self.last_name(record) {
+            return Answer::of("IAMUser", Some(arn), account).borne_by(principal, None);
         }
+        if principal.is_some() && principal == account {
+            let arn = format!("arn:{}:iam::{}:root", partition(record), account.unwrap());
+            return Answer::of("Root", Some(&arn), account);
+        }
+        self.seen_from_outside(record, path)
+            .unwrap_or_else(|| Answer::of("AWSAccount", principal.or(account), account))
+    }
+
+    /// The last name of the IAM user with this record's principal id.
+    fn last_name(&self, record: Record<'r>) -> Option<&'r str> {
+        let account = text(record, "/userIdentity/accountId")?;
+        let principal = text(record, "/userIdentity/principalId")?;
+        let own = self.records.iter().filter(|r| kind(r) == "IAMUser" && !failed_sign_in(r));
+        let own = own.map(|r| (r, "/userIdentity", "/arn"));
+        let issuer = "/userIdentity/sessionContext/sessionIssuer";
+        let issuers = self.records.iter().filter(|r| {
+            kind(r) == "FederatedUser" && text(r, &format!("{issuer}/type")) == Some("IAMUser")
+        });
+        let names = own.chain(issuers.map(|r| (r, issuer, "/arn"))).filter(|(r, block, _)| {
+            text(r, &format!("{block}/principalId")) == Some(principal)
+                && text(r, &format!("{block}/accountId")) == Some(account)
+        });
+        let names = names
+            .filter_map(|(r, block, arn)| Some((time_of(r), text(r, &format!("{block}{arn}"))?)));
+        names.max().map(|(_, arn)| arn)
+    }
+
+    /// The sessions of a principal that were live when another account recorded a call of it.
+    fn seen_from_outside(&self, record: Record<'r>, path: &mut Path<'r>) -> Option<Answer> {
+        let principal = text(record, "/userIdentity/principalId")?;
+        let account = text(record, "/userIdentity/accountId")?;
+        let at = time_of(record);
+        let live = |r: &&Record<'r>| {
+            ["AssumedRole", "FederatedUser"].contains(&kind(r))
+                && text(r, "/userIdentity/principalId") == Some(principal)
+                && text(r, "/userIdentity/accountId") == Some(account)
+                && partition(r) == partition(record)
+                && self.is_live(r, at)
+        };
+        let all = self.credentials.iter().chain(&self.unused).filter(live);
+        let answers: Vec<Answer> = all.map(|r| self.who(r, path)).collect();
+        (!answers.is_empty()).then(|| agreed(&answers))
+    }
+
+    fn is_live(&self, record: Record<'r>, at: i64) -> bool {
+        let longest = if kind(record) == "FederatedUser" { 36 * 3600 } else { 12 * 3600 };
+        let mine = self.same_credential(record);
+        let times = || mine.iter().map(|r| time_of(r));
+        let (begin, end) = match created(record) {
+            Some(born) => {
+                let (grants, _) = self.grants_of(record, &mine);
+                let expires = grants.iter().filter_map(|g| expiry(g)).max();
+                (born, expires.unwrap_or(born + longest))
+            }
+            None => (times().min().unwrap() - longest, times().min().unwrap() + longest),
+        };
+        (begin - 1..=times().max().unwrap_or(end).max(end) + 60).contains(&at)
     }
 
     fn caller_copy(&self, owner: Record<'r>) -> Option<Record<'r>> {
@@ -516,7 +609,10 @@ impl<'r> Oracle<'r> {
         };
         let copies: Vec<Record> = self.records.iter().filter(fits).copied().collect();
         let first = *copies.first()?;
-        let one = copies.iter().all(|c| session(c) == session(first) && key(c) == key(first));
+        let arn = |r: Record<'r>| text(r, "/userIdentity/arn").filter(|_| kind(r) == "IAMUser");
+        let one = copies
+            .iter()
+            .all(|c| session(c) == session(first) && key(c) == key(first) && arn(c) == arn(first));
         one.then_some(first)
     }
 
@@ -567,6 +663,10 @@ impl<'r> Oracle<'r> {
                 && r["eventTime"] == grant["eventTime"]
                 && role(r).is_some()
                 && role(r) == role(grant)
+                && agree(
+                    text(r, "/userIdentity/principalId"),
+                    text(grant, "/userIdentity/principalId"),
+                )
                 && text(r, "/userIdentity/accountId").is_some_and(|a| Some(a) != target_account(r))
         });
         mates.count() == 1
@@ -579,7 +679,13 @@ impl<'r> Oracle<'r> {
         let depth = |answer: Answer| Answer { depth: answer.depth.filter(|_| !doubled), ..answer };
         let by_hand = grants.iter().any(|g| event_name(g) == "AssumeRole");
         if let Some(name) = self.sso_name(record).filter(|_| !by_hand) {
-            return Answer::of("IdentityCenterUser", Some(name), None).one_deeper();
+            let on_behalf = |of: &str| {
+                let path = format!("/userIdentity/onBehalfOf/{of}");
+                mine.iter().filter_map(|r| text(r, &path)).min()
+            };
+            return Answer::of("IdentityCenterUser", Some(name), None)
+                .borne_by(on_behalf("userId"), on_behalf("identityStoreArn"))
+                .one_deeper();
         }
         let account = text(record, "/userIdentity/accountId");
         match kind(record) {
@@ -632,12 +738,7 @@ impl<'r> Oracle<'r> {
 
     fn common(&self, grants: &[Record<'r>], path: &mut Path<'r>) -> Answer {
         let answers: Vec<Answer> = grants.iter().map(|g| self.caller(g, path)).collect();
-        let Some(first) = answers.first().cloned() else { return Answer::unknown() };
-        if first.origin_type == "Unknown" || answers.iter().any(|a| a.name() != first.name()) {
-            return Answer::unknown();
-        }
-        let same_depth = answers.iter().all(|a| a.depth == first.depth);
-        Answer { depth: first.depth.filter(|_| same_depth), ..first }
+        agreed(&answers)
     }
 
     fn service_by_record(&self, record: Record<'r>, mine: &[Record<'r>]) -> Answer {
@@ -961,6 +1062,55 @@ impl<'r> Oracle<'r> {
             && name.is_some()
             && text(grant, "/requestParameters/roleSessionName") == name
     }
+}
+
+/// What all answers have in common.
+fn agreed(answers: &[Answer]) -> Answer {
+    let Some(first) = answers.first().cloned() else { return Answer::unknown() };
+    if answers.iter().any(|a| a.origin_type == "Unknown" || !a.same_as(&first)) {
+        return Answer::unknown();
+    }
+    let same_depth = answers.iter().all(|a| a.depth == first.depth);
+    Answer { depth: first.depth.filter(|_| same_depth), ..first }
+}
+
+fn partition(record: Record<'_>) -> &str {
+    let arns = ["/userIdentity/arn", "/userIdentity/sessionContext/sessionIssuer/arn"];
+    let arn = arns.iter().find_map(|path| text(record, path)?.split(':').nth(1));
+    arn.unwrap_or_else(|| match text(record, "/awsRegion").unwrap_or("") {
+        region if region.starts_with("cn-") => "aws-cn",
+        region if region.starts_with("us-gov-") => "aws-us-gov",
+        _ => "aws",
+    })
+}
+
+/// When issued credentials end.
+fn expiry(grant: Record) -> Option<i64> {
+    let shown = text(issue(grant), "/credentials/expiration");
+    let formats = ["%b %d, %Y, %I:%M:%S %p", "%b %d, %Y %I:%M:%S %p", "%Y-%m-%dT%H:%M:%SZ"];
+    let parse = |shown: &str| {
+        let parsed = |f| chrono::NaiveDateTime::parse_from_str(shown, f).ok();
+        formats.iter().find_map(|format| parsed(format)).map(|time| time.and_utc().timestamp())
+    };
+    let asked = || Some(time_of(grant) + grant["requestParameters"]["durationSeconds"].as_i64()?);
+    shown.and_then(parse).or_else(asked)
+}
+
+/// What was issued, as a call would show it.
+fn as_called(grant: Record) -> Option<Value> {
+    let principal = target_principal(grant)?;
+    let role = text(grant, "/requestParameters/roleArn");
+    Some(serde_json::json!({
+        "eventTime": grant["eventTime"], "awsRegion": grant["awsRegion"],
+        "userIdentity": {
+            "type": target_kind(grant), "principalId": principal,
+            "accountId": target_account(grant)?, "accessKeyId": issued_key(grant)?,
+            "sessionContext": {
+                "sessionIssuer": { "arn": role },
+                "attributes": { "creationDate": grant["eventTime"] }
+            }
+        }
+    }))
 }
 
 /// Whether EKS's issue answers a node's request for a pod's role.

@@ -11,10 +11,10 @@ pub(super) fn rows<'l>(linked: &'l Linked<'l>) -> TableRows<'l> {
     for credential in &linked.credentials {
         let candidates = &credential.candidates;
         let all = candidates.found.iter().chain(&candidates.refused);
-        hops.extend(all.map(|candidate| Hop {
-            credential,
-            candidate,
-            grant: &linked.grants[candidate.grant],
+        hops.extend(all.map(|candidate| {
+            let grant = &linked.grants[candidate.grant];
+            let caller = grant.caller.map(|caller| &linked.credentials[caller]);
+            Hop { credential, candidate, grant, caller }
         }));
     }
     hops.sort_by_key(Hop::place);
@@ -26,6 +26,8 @@ struct Hop<'l> {
     credential: &'l LinkedCredential<'l>,
     candidate: &'l Candidate,
     grant: &'l LinkedGrant<'l>,
+    /// Who stands for a caller seen from outside.
+    caller: Option<&'l LinkedCredential<'l>>,
 }
 
 impl<'l> Hop<'l> {
@@ -41,7 +43,7 @@ impl<'l> Hop<'l> {
         vec![
             text(&facts.session_id),
             text(&facts.access_key_id),
-            text(&parent.session_id),
+            text(self.caller.map_or(&parent.session_id, |caller| &caller.facts.session_id)),
             text(&parent.access_key_id),
             self.candidate.rule.into(),
             self.candidate.strength.as_str().into(),

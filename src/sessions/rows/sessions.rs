@@ -41,13 +41,16 @@ impl<'l> Session<'l> {
             // The console's keys come of its sign-in, which came from elsewhere.
             let within = c.is_role() && o.parent.is_some_and(|parent| members.contains(&parent));
             let unlinked = c.facts.created.is_some() && o.link_rule.is_none();
-            (o.unresolved_reason.is_some(), one_key_only, within, unlinked, evidence)
+            // Of the names that a user had, the last one stands for all.
+            let user = c.facts.identity_type.as_deref() == Some("IAMUser");
+            let last = std::cmp::Reverse(c.facts.last_event_at.filter(|_| user));
+            (o.unresolved_reason.is_some(), one_key_only, within, unlinked, evidence, last)
         });
         let speaker = *voters_by_evidence.first()?;
         let disagree = voters.iter().any(|c| !c.origin.names_same(&speaker.origin));
         let facts = match credentials.as_slice() {
             [only] => Cow::Borrowed(&*only.facts),
-            several => Cow::Owned(together(several)),
+            several => Cow::Owned(together(several, speaker)),
         };
         Some(Session { credentials, facts, speaker, disagree })
     }
@@ -93,12 +96,16 @@ impl<'l> Session<'l> {
     }
 }
 
-fn together(credentials: &[&LinkedCredential]) -> CredentialFacts {
+fn together(credentials: &[&LinkedCredential], speaker: &LinkedCredential) -> CredentialFacts {
     let mut facts = CredentialFacts::default();
     if let Some(first) = credentials.first() {
         facts.partition.clone_from(&first.facts.partition);
     }
     credentials.iter().for_each(|c| facts.merge(CredentialFacts::clone(&c.facts)));
+    if facts.identity_type.as_deref() == Some("IAMUser") {
+        facts.principal_arn.clone_from(&speaker.facts.principal_arn);
+        facts.user_name.clone_from(&speaker.facts.user_name);
+    }
     facts
 }
 
