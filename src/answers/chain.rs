@@ -195,8 +195,25 @@ fn origin_key(session: &Session) -> OriginKey {
     match kind.as_deref() {
         Some("Unknown") | None => (kind, Some(session.session_id.clone()), None, None),
         Some("AWSService") => (kind, session.origin.clone(), None, session.origin_detail.clone()),
-        _ => (kind, session.origin.clone(), session.origin_account_id.clone(), None),
+        _ => {
+            let bearer = session.origin_detail.as_deref().and_then(bearer).map(str::to_owned);
+            // A user's name may change, the id does not.
+            let by_id = bearer.as_deref().is_some_and(|bearer| bearer.starts_with("user id "));
+            let name = session.origin.clone().filter(|_| !by_id);
+            (kind, name, session.origin_account_id.clone(), bearer)
+        }
     }
+}
+
+/// The part of an origin's detail that tells it from others of its name: a user's id, where several bore
+/// the name or it changed, an identity store, a provider, a trust anchor.
+fn bearer(detail: &str) -> Option<&str> {
+    let detail = detail.split(", delegated to account ").next()?;
+    if let Some(at) = detail.find("identity store ").or_else(|| detail.find("provider ")) {
+        return Some(&detail[at..]);
+    }
+    let mut parts = detail.split(", ");
+    parts.find(|part| part.starts_with("trust-anchor/") || part.starts_with("user id AIDA"))
 }
 
 struct Grower<'s> {
@@ -337,6 +354,27 @@ mod tests {
         assert_eq!(shape(&trees[0]), [(1, "both", false), (2, "leaf", false)]);
         assert_eq!(shape(&trees[1]), [(1, "both", true)]);
         assert!(trees[1].nodes[0].asked && trees[1].own.is_some());
+    }
+
+    #[test]
+    fn those_of_one_name_have_trees_of_their_own() {
+        for (details, trees) in [
+            (["user id AIDAONE", "user id AIDATWO"], 2),
+            (["user id AIDAONE, also named x", "user id AIDAONE, delegated to account 9"], 1),
+            (["provider one", "namespace a, service account b, provider two"], 2),
+            (["certificate 00, trust-anchor/t, profile/p", "certificate 01, trust-anchor/t"], 1),
+            (["certificate 00, trust-anchor/t", "certificate 00, trust-anchor/u"], 2),
+            (["user id u, identity store a", "user id u, identity store b"], 2),
+            (["user id u", "delegated to account 9"], 1),
+        ] {
+            let mut sessions =
+                vec![session("a", Some("x"), Some(1)), session("b", Some("x"), Some(2))];
+            for (session, detail) in sessions.iter_mut().zip(details) {
+                session.origin_detail = Some(detail.to_owned());
+            }
+            let grown = grow(sessions, &Kinship::default(), &HashSet::new());
+            assert_eq!(grown.len(), trees, "{details:?}");
+        }
     }
 
     #[test]

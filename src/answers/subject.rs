@@ -88,6 +88,13 @@ pub async fn find(sql: &Sql, text: &str, breadth: Breadth, most: usize) -> Resul
     if found.is_empty() && kind == IdKind::Name && breadth == Breadth::Session {
         found = matching(sql, conditions(kind, text, Breadth::All), most).await?;
     }
+    if found.is_empty() && kind == IdKind::Principal && breadth == Breadth::All {
+        // A user's former name, or one of whom only the sessions are there.
+        let mut filter = Filter::default();
+        let id = filter.bind(text);
+        filter.add(format!("origin = {id}"));
+        found = matching(sql, filter, most).await?;
+    }
     if found.is_empty() && kind != IdKind::Name {
         found = matching(sql, conditions(IdKind::Name, text, breadth), most).await?;
     }

@@ -116,7 +116,7 @@ fn lines(rows: &Rows) -> Result<RecordBatch> {
 struct Tally {
     calls: u64,
     unknown: u64,
-    origins: HashSet<(Option<String>, Option<String>, Option<String>)>,
+    origins: HashSet<String>,
 }
 
 impl Tally {
@@ -126,8 +126,14 @@ impl Tally {
             let text = |name| rows.string(name, row);
             match text("origin") {
                 None => self.unknown += 1,
-                origin => {
-                    self.origins.insert((text("origin_type"), origin, text("origin_account_id")));
+                Some(name) => {
+                    let kind = text("origin_type").unwrap_or_default();
+                    // Instances and functions are workloads of one service, as before.
+                    let detail = text("origin_detail").filter(|_| kind != "AWSService");
+                    let account = text("origin_account_id");
+                    let shown =
+                        words::origin(&kind, Some(&name), account.as_deref(), detail.as_deref());
+                    self.origins.insert(format!("{kind} {shown}"));
                 }
             }
         }

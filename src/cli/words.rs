@@ -34,9 +34,29 @@ pub fn origin(
         (_, None, ..) => "unknown".to_owned(),
         ("AWSService", Some(name), _, Some(detail)) => format!("{name}, {detail}"),
         ("AWSService", Some(name), ..) => name.to_owned(),
-        (_, Some(name), Some(account), _) => format!("{account}/{name}"),
+        (_, Some(name), Some(account), detail) => {
+            let id =
+                detail.and_then(|d| d.split(", ").find(|part| part.starts_with("user id AIDA")));
+            let id = id.map(|id| format!(" ({id})")).unwrap_or_default();
+            format!("{account}/{name}{id}")
+        }
+        (kind @ ("SAMLUser" | "WebIdentityUser"), Some(name), None, Some(detail)) => {
+            let provider = detail.split_once("provider ").map(|(_, provider)| provider);
+            let provider = provider.and_then(|provider| provider.split(", ").next());
+            match provider {
+                Some(provider) => format!("{name} ({kind} of {})", short_provider(provider)),
+                None => format!("{name} ({kind})"),
+            }
+        }
         (kind, Some(name), None, _) => format!("{name} ({kind})"),
     }
+}
+
+/// The name of an identity provider without the ARN around it.
+fn short_provider(provider: &str) -> &str {
+    let resource = Arn::parse(provider).map_or(provider, |arn| arn.resource);
+    let named = ["oidc-provider/", "saml-provider/"].iter().find_map(|p| resource.strip_prefix(p));
+    named.unwrap_or(resource)
 }
 
 /// The roles after the origin; the account only where it changes.

@@ -24,12 +24,15 @@ pub struct Said {
     pub origin: Option<String>,
     pub account: Option<String>,
     pub depth: Option<i64>,
+    pub strength: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
     /// As the truth says.
     Right,
+    /// As the truth says, and not called certain: no record proves it.
+    RightlyInferred,
     /// Unknown, and nobody could know.
     RightlyUnknown,
     /// Unknown, though the logs tell.
@@ -110,6 +113,7 @@ pub fn said(loaded: &Loaded) -> HashMap<String, Said> {
                 origin: optional(column("origin"), row),
                 account: optional(column("origin_account_id"), row),
                 depth: depth.is_valid(row).then(|| depth.value(row)),
+                strength: column("chain_strength").value(row).to_owned(),
             };
             credentials.insert(column("credential_id").value(row).to_owned(), said);
         }
@@ -163,6 +167,10 @@ fn judge(said: &Said, truth: &Truth) -> Verdict {
             (false, _, "Unknown") => Verdict::Missed,
             _ => Verdict::Wrong,
         };
+    }
+    // Without the proof, other records may still lead to the right one; to say so is not to be sure.
+    if same_name && said.depth == Some(truth.depth) && said.strength != "exact" {
+        return Verdict::RightlyInferred;
     }
     match (said.origin_type.as_str(), &said.origin) {
         ("Unknown", None) => Verdict::RightlyUnknown,
