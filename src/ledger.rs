@@ -2,17 +2,20 @@
 //! hours are covered. Turns the books of an intake into rows, and rows back into what the next
 //! ingest must know.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use arrow::array::{Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 
 use crate::error::Result;
 use crate::events::EVENTS;
 use crate::intake::FileBook;
 use crate::intake::books::FileReject;
 use crate::intake::coverage::{Count, Coverage, Hour};
-use crate::intake::seen::{Seen, event_key};
+use crate::intake::seen::{EventKey, Seen, event_key};
 use crate::sources::LogFile;
 use crate::sources::open::sha256_of;
 use crate::store::Transaction;
@@ -20,16 +23,19 @@ use crate::store::columns::{COVERAGE, FILES, REJECTS};
 use crate::table::build::{Cell, RowsBuilder};
 use crate::table::typed;
 
-/// The files that are in.
+/// The files that are in. There may be millions: texts are kept as 128 bits of their SHA-256.
+#[derive(Default)]
 pub struct KnownFiles {
-    by_path: HashMap<String, Vec<KnownFile>>,
+    by_path: HashMap<EventKey, KnownFile>,
+    /// Further versions of the few paths that have several.
+    others: HashMap<EventKey, Vec<KnownFile>>,
 }
 
 struct KnownFile {
     size: i64,
     modified: i64,
-    etag: Option<String>,
-    sha256: String,
+    etag: Option<EventKey>,
+    sha256: EventKey,
 }
 
 impl KnownFiles {
@@ -38,7 +44,7 @@ impl KnownFiles {
     /// # Errors
     /// The store's.
     pub fn read(tx: &Transaction) -> Result<KnownFiles> {
-        let mut by_path: HashMap<String, Vec<KnownFile>> = HashMap::new();
+        let mut known = KnownFiles::default();
         let columns = ["path", "size_bytes", "modified_at", "etag", "sha256"];
         for batch in tx.read(&FILES, &columns)? {
             let path: &StringArray = typed(&batch, "path")?;
@@ -48,15 +54,20 @@ impl KnownFiles {
             let sha256: &StringArray = typed(&batch, "sha256")?;
             // Without a hash it was never read: it is tried again.
             for row in (0..batch.num_rows()).filter(|row| sha256.is_valid(*row)) {
-                by_path.entry(path.value(row).to_owned()).or_default().push(KnownFile {
+                let file = KnownFile {
                     size: size.value(row),
                     modified: modified.value(row),
-                    etag: etag.is_valid(row).then(|| etag.value(row).to_owned()),
-                    sha256: sha256.value(row).to_owned(),
-                });
+                    etag: etag.is_valid(row).then(|| event_key(etag.value(row))),
+                    sha256: event_key(sha256.value(row)),
+                };
+                let path = event_key(path.value(row));
+                match known.by_path.entry(path) {
+                    Entry::Vacant(entry) => _ = entry.insert(file),
+                    Entry::Occupied(_) => known.others.entry(path).or_default().push(file),
+                }
             }
         }
-        Ok(KnownFiles { by_path })
+        Ok(known)
     }
 
     /// The files that are not in yet, and the number of those that are. Path, size and entity tag (for
@@ -64,32 +75,61 @@ impl KnownFiles {
     /// decides.
     pub fn new_among(&self, files: Vec<LogFile>) -> (Vec<LogFile>, u64) {
         let all = files.len();
-        let new: Vec<LogFile> = files.into_iter().filter(|file| !self.holds(file)).collect();
+        let same_content = self.same_content(&files);
+        let held = |(n, file): (usize, &LogFile)| {
+            self.same_size(file).any(|known| known.is_as_new_as(file)) || same_content.contains(&n)
+        };
+        let held: Vec<bool> = files.iter().enumerate().map(held).collect();
+        let new = files.into_iter().zip(held).filter(|(_, held)| !held).map(|(file, _)| file);
+        let new: Vec<LogFile> = new.collect();
         let already_in = all - new.len();
         (new, already_in as u64)
     }
 
-    fn holds(&self, file: &LogFile) -> bool {
-        let Some(versions) = self.by_path.get(&file.shown()) else { return false };
+    /// What was read at the path of a file, of its size.
+    fn same_size<'k>(&'k self, file: &LogFile) -> impl Iterator<Item = &'k KnownFile> {
         let size = i64::try_from(file.size).unwrap_or(i64::MAX);
-        let same_size = || versions.iter().filter(|known| known.size == size);
-        if same_size().any(|known| known.is_as_new_as(file)) {
-            return true;
-        }
-        if same_size().next().is_none() {
-            return false;
-        }
-        // A file that cannot be hashed cannot be read either; the intake will report it.
-        let hash = sha256_of(file).unwrap_or_default();
-        same_size().any(|known| known.sha256 == hash)
+        let path = event_key(&file.path.to_string_lossy());
+        let first = self.by_path.get(&path).into_iter();
+        first
+            .chain(self.others.get(&path).into_iter().flatten())
+            .filter(move |known| known.size == size)
+    }
+
+    /// Those among the files, by number, that were touched and have the content they had. Several are
+    /// hashed at once: most of the time goes by waiting for S3.
+    fn same_content(&self, files: &[LogFile]) -> HashSet<usize> {
+        let doubtful = |file: &LogFile| {
+            let mut same = self.same_size(file).peekable();
+            same.peek().is_some() && !same.any(|known| known.is_as_new_as(file))
+        };
+        let doubtful: Vec<usize> = (0..files.len()).filter(|n| doubtful(&files[*n])).collect();
+        let (next, same) = (AtomicUsize::new(0), Mutex::new(HashSet::new()));
+        let work = || {
+            while let Some(n) = doubtful.get(next.fetch_add(1, Ordering::Relaxed)) {
+                // A file that cannot be hashed cannot be read either; the intake will report it.
+                let hash = event_key(&sha256_of(&files[*n]).unwrap_or_default());
+                if self.same_size(&files[*n]).any(|known| known.sha256 == hash) {
+                    same.lock().unwrap_or_else(PoisonError::into_inner).insert(*n);
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            (1..HASHING_THREADS.min(doubtful.len())).for_each(|_| _ = scope.spawn(work));
+            work();
+        });
+        same.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// Files that are hashed at once.
+const HASHING_THREADS: usize = 8;
 
 impl KnownFile {
     /// Whether what the place of an object says of its content is what it said when it was read.
     fn is_as_new_as(&self, file: &LogFile) -> bool {
         match (&self.etag, &file.etag) {
-            (Some(known), Some(found)) => known == found,
+            (Some(known), Some(found)) => *known == event_key(found),
             _ => self.modified == file.modified,
         }
     }

@@ -16,7 +16,7 @@ use crate::model::time;
 use crate::sessions::link::Linked;
 use crate::sessions::rows::{self, TableRows};
 use crate::sessions::{Facts, link};
-use crate::sources::{Found, LeftOut, LogFile, discover};
+use crate::sources::{Found, LeftOut, discover};
 use crate::store::columns::{COVERAGE, FILES, LINKING_STATE, REJECTS};
 use crate::store::{DataFile, Snapshot, Transaction};
 use crate::table::TableDef;
@@ -58,7 +58,7 @@ pub async fn ingest(
     options: &Options,
     progress: &dyn Progress,
 ) -> Result<Ingested> {
-    let found = discover(sources, &options.sources)?;
+    let mut found = discover(sources, &options.sources)?;
     if found.files.is_empty() {
         // Before a store is made for nothing.
         let mut intake = Intake::default();
@@ -67,7 +67,7 @@ pub async fn ingest(
     }
     let mut tx = Transaction::begin(dir).await?;
     let known = ledger::KnownFiles::read(&tx)?;
-    let (files, already_in) = known.new_among(found.files.clone());
+    let (files, already_in) = known.new_among(std::mem::take(&mut found.files));
     let seen = if files.is_empty() { Seen::default() } else { ledger::seen_events(&tx)? };
     let sink = StoreSink { tx: &tx, files: Mutex::default(), writing: Mutex::default() };
     let mut intake = intake::run(&files, seen, options, &sink, progress)?;
@@ -283,12 +283,5 @@ impl Sink for MemorySink {
             held.batches.push(batch);
         }
         Ok(())
-    }
-}
-
-impl LogFile {
-    /// Path as text, as it is stored.
-    pub fn shown(&self) -> String {
-        self.path.to_string_lossy().into_owned()
     }
 }

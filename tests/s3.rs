@@ -392,6 +392,97 @@ fn an_object_replaced_while_it_is_read_is_not_taken_for_whole() {
 }
 
 #[test]
+fn a_prefix_that_may_not_be_listed_does_not_hide_the_others() {
+    let server = Server::start();
+    let place = Place::new(&server);
+    let other = LOG.replace("111111111111", "222222222222");
+    server.put("logs", LOG, &log(1..3));
+    server.put("logs", &other, &log(3..5));
+    server.behave(|request| {
+        match request.line.contains("list-type=2") && request.line.contains("222222222222") {
+            true => Answer::Say(403, "<Error><Code>AccessDenied</Code></Error>"),
+            false => Answer::Pass,
+        }
+    });
+    let said = place.run(&["ingest", "s3://logs", "--strict"]);
+    assert_eq!(said.code, 4, "{}", said.err);
+    assert!(said.out.contains("3 = 2 kept + 0 duplicates + 1 rejected"), "{}", said.out);
+    let named = "s3://logs/AWSLogs/222222222222: file: access denied; the credentials need s3:List";
+    assert!(said.err.contains(named), "{}", said.err);
+}
+
+#[test]
+fn keys_may_hold_what_addresses_escape() {
+    let server = Server::start();
+    let place = Place::new(&server);
+    let keys = ["a b/c+d%20e.json.gz", "\u{e9}=&?/\u{65e5}#;.json.gz", "x*[y]/z.json.gz"];
+    for (n, key) in (0..).zip(keys) {
+        server.put("logs", key, &log(n..n + 1));
+    }
+    assert!(place.ingest(&["s3://logs"]).contains("3 kept"));
+    let paths = place.query("SELECT path, status FROM files ORDER BY path");
+    for key in keys {
+        let row = json!({"path": format!("s3://logs/{key}"), "status": "complete"});
+        assert!(paths.contains(&row), "{key} in {paths:?}");
+    }
+    assert!(place.ingest(&["s3://logs"]).contains("0 read, 3 already in"));
+    assert!(Place::new(&server).ingest(&[&format!("s3://logs/{}", keys[0])]).contains("1 kept"));
+}
+
+/// What a container's or an instance's metadata service answers.
+fn metadata(request: &support::s3::Request) -> Answer {
+    const CREDENTIALS: &str = r#"{"AccessKeyId": "AKIAMETADATA", "Code": "Success",
+        "SecretAccessKey": "a-secret-that-nobody-prints", "Token": "a-secret-that-nobody-prints",
+        "Expiration": "2999-01-01T00:00:00Z", "LastUpdated": "2024-01-01T00:00:00Z"}"#;
+    let asked = |path: &str| request.line.contains(path);
+    if asked("/latest/api/token") {
+        Answer::Say(200, "a-secret-that-nobody-prints")
+    } else if asked("/security-credentials/reader") || asked("/container") {
+        Answer::Say(200, CREDENTIALS)
+    } else if asked("/security-credentials/") {
+        Answer::Say(200, "reader")
+    } else {
+        Answer::Pass
+    }
+}
+
+#[test]
+fn credentials_come_from_a_container_or_an_instance() {
+    let server = Server::start();
+    server.put("logs", LOG, &log(1..3));
+    server.behave(metadata);
+    let token = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(token.path(), SECRET).unwrap();
+    let uri = format!("{}/container", server.endpoint());
+    let container = [
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", uri.as_str()),
+        ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", token.path().to_str().unwrap()),
+    ];
+    let endpoint = server.endpoint();
+    let instance =
+        [("AWS_METADATA_ENDPOINT", endpoint.as_str()), ("AWS_EC2_METADATA_DISABLED", "")];
+    for variables in [container, instance] {
+        let place = Place::new(&server);
+        let mut command = place.command(&["ingest", "s3://logs"]);
+        server.requests();
+        let said = said(command.envs(variables));
+        assert_eq!(said.code, 0, "{variables:?}: {}", said.err);
+        let signed = |r: &support::s3::Request| r.authorization.contains("AKIAMETADATA/");
+        let asked = server.requests();
+        assert!(asked.iter().any(signed), "{asked:?}");
+    }
+    // No metadata service: said at once, not after minutes.
+    let place = Place::new(&server);
+    let mut command = place.command(&["ingest", "s3://logs"]);
+    let nowhere =
+        [("AWS_METADATA_ENDPOINT", "http://127.0.0.1:9"), ("AWS_EC2_METADATA_DISABLED", "")];
+    let started = std::time::Instant::now();
+    let said = said(command.envs(nowhere));
+    assert!(said.err.contains("there are no AWS credentials"), "{}", said.err);
+    assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+}
+
+#[test]
 fn a_public_object_needs_no_credentials() {
     let server = Server::start();
     let place = Place::new(&server);

@@ -89,6 +89,13 @@ impl Found {
         }
     }
 
+    /// Whether nothing at all was met.
+    pub(super) fn is_empty(&self) -> bool {
+        let nothing_left_out = self.left_out == LeftOut::default();
+        let met = self.files.len() + self.passed_over.len() + self.unreadable.len();
+        met == 0 && nothing_left_out
+    }
+
     /// Adds what was found elsewhere.
     pub(super) fn merge(&mut self, other: Found) {
         self.files.extend(other.files);
@@ -124,10 +131,12 @@ pub fn discover(sources: &[String], options: &Options) -> Result<Found> {
             Err(e) => found.unreadable.push((source.into(), e.to_string())),
         }
     }
-    found.files.sort_by(|a, b| {
-        let key = |f: &LogFile| delivery_day(&f.path);
-        key(a).cmp(&key(b)).then_with(|| a.path.cmp(&b.path))
+    let files = std::mem::take(&mut found.files).into_iter();
+    let mut by_day: Vec<_> = files.map(|file| (delivery_day(&file.path), file)).collect();
+    by_day.sort_by(|(day, file), (other_day, other)| {
+        day.cmp(other_day).then_with(|| file.path.cmp(&other.path))
     });
+    found.files = by_day.into_iter().map(|(_, file)| file).collect();
     found.files.dedup_by(|a, b| a.path == b.path);
     Ok(found)
 }

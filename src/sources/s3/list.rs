@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::stream::FuturesUnordered;
 use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
-use object_store::{ListResult, ObjectMeta, ObjectStore};
+use object_store::{ObjectMeta, ObjectStore};
 
 use super::fetch::version;
 use super::trouble::{self, Doing};
@@ -32,9 +32,9 @@ pub(in crate::sources) fn find(
     let (name, key) = split(address)?;
     let bucket = Bucket::connect(name, settings)?;
     let glob = Glob::of(key)?;
-    let search = Search { bucket, glob, only: only.clone(), found: Found::default() };
+    let search = Arc::new(Search { bucket, glob, only: only.clone() });
     let (key, shown) = (key.to_owned(), address.to_owned());
-    let Some(looked) = Pending::start(search.run(key, shown)).wait() else {
+    let Some(looked) = Pending::start(run(search, key, shown)).wait() else {
         let reason = "the threads that talk to S3 could not be started".to_owned();
         found.unreadable.push((address.into(), reason));
         return Ok(());
@@ -59,109 +59,116 @@ struct Search {
     bucket: Arc<Bucket>,
     glob: Option<Glob>,
     only: Selection,
-    found: Found,
+}
+
+/// `shown` is the address as the user wrote it.
+async fn run(search: Arc<Search>, key: String, shown: String) -> Found {
+    let mut found = Found::default();
+    let start = search.glob.as_ref().map_or(key, |glob| glob.start.clone());
+    let prefix = match Path::parse(&start) {
+        Ok(prefix) => prefix,
+        Err(e) => {
+            search.refused(&shown, &e.into(), &mut found);
+            return found;
+        }
+    };
+    let named = search.glob.is_none() && !start.ends_with('/') && !start.is_empty();
+    // A name like a log's is asked for itself: that needs no right to list.
+    let likely = named && path_kind(std::path::Path::new(&start)) == PathKind::Log;
+    if likely && search.single(&prefix, &mut found).await {
+        return found;
+    }
+    walk(&search, prefix.clone(), &mut found).await;
+    let unsought = named && !likely;
+    if found.is_empty() && !(unsought && search.single(&prefix, &mut found).await) {
+        let reason = "nothing lies there; check the prefix (it is case-sensitive)";
+        found.unreadable.push((shown.into(), reason.to_owned()));
+    }
+    found
+}
+
+/// Adds what lies below `prefix`, several listings at once. A folder that cannot be listed does not
+/// hide the others.
+async fn walk(search: &Arc<Search>, prefix: Path, found: &mut Found) {
+    let mut folders = vec![prefix];
+    let mut running = FuturesUnordered::new();
+    loop {
+        while running.len() < MOST_LISTINGS
+            && let Some(folder) = folders.pop()
+        {
+            match search.judge(&folder) {
+                Step::Skip => {}
+                Step::LeaveOut => found.left_out.folders += 1,
+                step => {
+                    let search = search.clone();
+                    running
+                        .push(async move { (folder.clone(), look(&search, folder, step).await) });
+                }
+            }
+        }
+        let Some((folder, below)) = running.next().await else { return };
+        match below {
+            Ok((seen, below)) => {
+                found.merge(seen);
+                folders.extend(below);
+            }
+            Err(e) => search.refused(&search.bucket.address(folder.as_ref()), &e, found),
+        }
+    }
+}
+
+/// One folder: what lies in it, and the folders that are still to be looked at.
+async fn look(
+    search: &Search,
+    folder: Path,
+    step: Step,
+) -> object_store::Result<(Found, Vec<Path>)> {
+    let mut found = Found::default();
+    let store = &search.bucket.store;
+    if step == Step::All {
+        let mut all = store.list(Some(&folder));
+        while let Some(meta) = all.try_next().await? {
+            search.add(&meta, false, &mut found);
+        }
+        return Ok((found, Vec::new()));
+    }
+    let level = store.list_with_delimiter(Some(&folder)).await?;
+    level.objects.iter().for_each(|meta| search.add(meta, false, &mut found));
+    Ok((found, level.common_prefixes))
 }
 
 impl Search {
-    /// `shown` is the address as the user wrote it.
-    async fn run(mut self, key: String, shown: String) -> Found {
-        let start = match &self.glob {
-            Some(glob) => glob.start.clone(),
-            None => key,
-        };
-        let prefix = match Path::parse(&start) {
-            Ok(prefix) => prefix,
-            Err(e) => {
-                self.refused(&shown, &e.into());
-                return self.found;
-            }
-        };
-        let named = self.glob.is_none() && !start.ends_with('/') && !start.is_empty();
-        // A name like a log's is asked for itself: that needs no right to list.
-        let likely = named && path_kind(std::path::Path::new(&start)) == PathKind::Log;
-        if likely && self.single(&prefix).await {
-            return self.found;
-        }
-        let before = self.met();
-        match self.walk(prefix.clone()).await {
-            Err(e) => self.refused(&shown, &e),
-            Ok(()) if self.met() > before => {}
-            Ok(()) if named && !likely && self.single(&prefix).await => {}
-            Ok(()) => {
-                let reason = "nothing lies there; check the prefix (it is case-sensitive)";
-                self.found.unreadable.push((shown.into(), reason.to_owned()));
-            }
-        }
-        self.found
-    }
-
-    /// How much was met so far, of whatever kind.
-    fn met(&self) -> u64 {
-        let found = &self.found;
-        let passed: u64 = found.passed_over.values().sum();
-        found.files.len() as u64 + passed + found.left_out.files + found.left_out.folders
-    }
-
-    fn refused(&mut self, shown: &str, error: &object_store::Error) {
+    fn refused(&self, shown: &str, error: &object_store::Error, found: &mut Found) {
         let reason = trouble::explain(error, Doing::Listing, &self.bucket.endpoint);
-        self.found.unreadable.push((shown.into(), reason));
+        found.unreadable.push((shown.into(), reason));
     }
 
     /// Adds one object, if it is there.
-    async fn single(&mut self, key: &Path) -> bool {
+    async fn single(&self, key: &Path, found: &mut Found) -> bool {
         let meta = self.bucket.head(key).await;
         meta.is_ok_and(|meta| {
-            self.add(&meta, true);
+            self.add(&meta, true, found);
             true
         })
     }
 
-    /// Adds what lies below `prefix`. Level by level where whole folders can be left out, else in
-    /// one go.
-    async fn walk(&mut self, prefix: Path) -> object_store::Result<()> {
-        let mut folders = vec![prefix];
-        let mut running = FuturesUnordered::new();
-        loop {
-            while running.len() < MOST_LISTINGS
-                && let Some(folder) = folders.pop()
-            {
-                match self.judge(&folder) {
-                    Step::Skip => {}
-                    Step::LeaveOut => self.found.left_out.folders += 1,
-                    Step::Level => running.push(level(self.bucket.clone(), folder)),
-                    Step::All => self.add_all(&folder).await?,
-                }
-            }
-            let Some(result) = running.next().await else { return Ok(()) };
-            let result = result?;
-            result.objects.iter().for_each(|meta| self.add(meta, false));
-            folders.extend(result.common_prefixes);
-        }
-    }
-
-    async fn add_all(&mut self, folder: &Path) -> object_store::Result<()> {
-        let bucket = self.bucket.clone();
-        let mut all = bucket.store.list(Some(folder));
-        while let Some(meta) = all.try_next().await? {
-            self.add(&meta, false);
-        }
-        Ok(())
-    }
-
+    /// Folders are looked at level by level where whole ones can be left out, and above the regions,
+    /// so that those are listed side by side; all other folders in one go.
     fn judge(&self, folder: &Path) -> Step {
         let by_glob = self.glob.as_ref().map_or(Reach::Below, |glob| glob.reach(folder.as_ref()));
         if by_glob == Reach::No {
             return Step::Skip;
         }
         let address = self.bucket.address(folder.as_ref());
-        match (self.only.folder(std::path::Path::new(&address)), by_glob) {
+        let address = std::path::Path::new(&address);
+        match (self.only.folder(address), by_glob) {
             (Verdict::Out, _) => Step::LeaveOut,
-            (Verdict::In, Reach::Below) => Step::All,
+            (Verdict::In, Reach::Below) if !above_regions(folder) => Step::All,
             _ => Step::Level,
         }
     }
 
-    fn add(&mut self, meta: &ObjectMeta, named: bool) {
+    fn add(&self, meta: &ObjectMeta, named: bool, found: &mut Found) {
         let key = meta.location.as_ref();
         if self.glob.as_ref().is_some_and(|glob| glob.reach(key) != Reach::Below) {
             return;
@@ -169,7 +176,7 @@ impl Search {
         let address = self.bucket.address(key);
         // What the console makes for an empty folder.
         if meta.size == 0 && path_kind(std::path::Path::new(&address)) == PathKind::Other {
-            *self.found.passed_over.entry("empty placeholder").or_default() += 1;
+            *found.passed_over.entry("empty placeholder").or_default() += 1;
             return;
         }
         let version = version(meta);
@@ -181,15 +188,26 @@ impl Search {
             expected: named,
             bucket: Some(self.bucket.clone()),
         };
-        self.found.add(file, &self.only);
+        found.add(file, &self.only);
     }
 }
 
-async fn level(bucket: Arc<Bucket>, folder: Path) -> object_store::Result<ListResult> {
-    bucket.store.list_with_delimiter(Some(&folder)).await
+/// The bucket itself, and what lies between `AWSLogs` and the regions.
+fn above_regions(folder: &Path) -> bool {
+    let mut parts = folder.as_ref().split('/');
+    if folder.as_ref().is_empty() {
+        return true;
+    }
+    if !parts.any(|part| part == "AWSLogs") {
+        return false;
+    }
+    // [o-…/]ACCOUNT/CloudTrail
+    let mut below = parts.skip_while(|part| part.starts_with("o-"));
+    below.nth(2).is_none()
 }
 
 /// What to do about a folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
     Skip,
     LeaveOut,
