@@ -86,14 +86,15 @@ impl KnownFiles {
         (new, already_in as u64)
     }
 
-    /// What was read at the path of a file, of its size.
+    /// What was read at the path of a file, of its size. Standard input is never what it was.
     fn same_size<'k>(&'k self, file: &LogFile) -> impl Iterator<Item = &'k KnownFile> {
         let size = i64::try_from(file.size).unwrap_or(i64::MAX);
+        let stdin = file.is_stdin();
         let path = event_key(&file.path.to_string_lossy());
         let first = self.by_path.get(&path).into_iter();
         first
             .chain(self.others.get(&path).into_iter().flatten())
-            .filter(move |known| known.size == size)
+            .filter(move |known| !stdin && known.size == size)
     }
 
     /// Those among the files, by number, that were touched and have the content they had. Several are

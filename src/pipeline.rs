@@ -154,6 +154,7 @@ fn sum(intake: &Intake, found: &Found, already_in: u64) -> Books {
         *books.passed_over.entry((*what).to_owned()).or_default() += count;
     }
     books.left_out = found.left_out;
+    books.left_out.files += intake.left_out;
     books.accounts = intake.coverage.accounts();
     books
 }

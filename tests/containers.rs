@@ -27,6 +27,32 @@ fn assert_same(records: &[Value]) {
     }
 }
 
+/// However a text is packed, it holds what it holds.
+fn assert_same_packed(records: &[Value], text: &[u8]) {
+    let plain = Case::of(text).load();
+    let events = wraps::events(&plain);
+    for (name, bytes) in wraps::packed(text) {
+        let loaded = Case::of(&bytes).load();
+        let books = &loaded.books;
+        let count = records.len() as u64;
+        let said = wraps::rejects(&loaded);
+        assert_eq!(
+            (books.records, books.kept, books.rejected),
+            (count, count, 0),
+            "{name}: {said:?}"
+        );
+        assert!(wraps::events(&loaded) == events, "{name}");
+    }
+}
+
+#[test]
+fn every_compression_and_archive_gives_the_same_events() {
+    let records: Vec<Value> = (1..=5).map(record).collect();
+    for text in [wraps::records(&records), subscription(&records).to_string().into_bytes()] {
+        assert_same_packed(&records, &text);
+    }
+}
+
 #[test]
 fn every_container_gives_the_same_events() {
     assert_same(&(1..=5).map(record).collect::<Vec<_>>());
@@ -50,6 +76,7 @@ proptest! {
     #[test]
     fn any_records_survive_any_container(records in wraps::any_records()) {
         assert_same(&records);
+        assert_same_packed(&records, &wraps::records(&records));
         let loaded = Case::of(&subscription(&records).to_string().into_bytes()).load();
         for batch in &loaded.tables["events"] {
             for row in 0..batch.num_rows() {

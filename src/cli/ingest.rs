@@ -79,6 +79,10 @@ fn books_text(books: &Books, store: &Path, snapshot: u64) -> String {
         _ => "no events".to_owned(),
     };
     let mut files = format!("{} read", books.files);
+    if books.archives > 0 {
+        let plural = if books.archives == 1 { "" } else { "s" };
+        files.push_str(&format!(", {} archive{plural} opened", books.archives));
+    }
     if books.already_in > 0 {
         files.push_str(&format!(", {} already in", books.already_in));
     }

@@ -113,6 +113,11 @@ impl<R: Read> RecordStream<R> {
         self.window.reader()
     }
 
+    /// Whether the stream ended early, by an error of its reader.
+    pub fn failed(&self) -> bool {
+        self.window.error().is_some()
+    }
+
     /// Reads on after the end, because the reader has found more.
     pub fn go_on(&mut self) {
         self.window.reopen();

@@ -41,6 +41,8 @@ pub struct FileBook {
     pub not_a_log: Option<&'static str>,
     /// Whether the file could not be read at all.
     pub unreadable: bool,
+    /// Whether it is an archive; the files in it have books of their own.
+    pub archive: bool,
 }
 
 impl FileBook {
@@ -49,6 +51,7 @@ impl FileBook {
         match (self.not_a_log, self.unreadable, self.rejected) {
             (Some(what), _, _) => format!("skipped: {what}"),
             (None, true, _) => "unreadable".to_owned(),
+            (None, false, 0) if self.archive => "archive".to_owned(),
             (None, false, 0) => "complete".to_owned(),
             (None, false, _) => "partial".to_owned(),
         }
@@ -75,8 +78,10 @@ impl FileBook {
 /// The sums over all files, and what was left out before any was opened.
 #[derive(Debug, Clone, Default)]
 pub struct Books {
-    /// Files opened.
+    /// Files opened, those in archives among them.
     pub files: u64,
+    /// Archives that files were found in.
+    pub archives: u64,
     /// Files not opened because they are in already.
     pub already_in: u64,
     /// Files that are no logs, by what they are.
@@ -114,7 +119,9 @@ impl Books {
             *self.passed_over.entry(what.to_owned()).or_default() += 1;
             return;
         }
-        self.files += 1;
+        let in_it = file.archive && !file.unreadable;
+        self.archives += u64::from(in_it);
+        self.files += u64::from(!in_it);
         self.unreadable += u64::from(file.unreadable);
         self.records += file.records;
         self.kept += file.kept;

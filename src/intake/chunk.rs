@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, BooleanArray, RecordBatch, StringArray, TimestampMicrosecondArray};
 
-use super::books::FileReject;
+use super::books::{FileBook, FileReject};
 use super::seen::{Claim, EventKey};
 use crate::decode::{Actor, Event, Identity};
 use crate::error::Result;
@@ -39,6 +39,8 @@ pub struct FilePart {
     pub records: u64,
     /// Rejected ones.
     pub rejected: u64,
+    /// Set by the first part of a file that was found in an archive.
+    pub begin: Option<Box<FileBook>>,
     /// Set by the last part of the file.
     pub end: Option<FileEnd>,
 }
@@ -54,6 +56,8 @@ pub struct FileEnd {
     pub not_a_log: Option<&'static str>,
     /// Whether nothing in it could be read.
     pub unreadable: bool,
+    /// Whether it is an archive, whose files have books of their own.
+    pub archive: bool,
 }
 
 /// Decoded input.
@@ -71,6 +75,9 @@ pub struct Chunk {
     /// What could not be read.
     pub rejects: Vec<FileReject>,
 }
+
+/// Files in one chunk.
+const MOST_PARTS: usize = 4096;
 
 /// Collects one chunk.
 #[derive(Default)]
@@ -116,6 +123,16 @@ impl ChunkBuilder {
         let part = self.part(file);
         part.records += 1;
         part.rejected += 1;
+    }
+
+    /// Opens the book of a file that was found in an archive.
+    pub fn begin_member(&mut self, file: usize, book: FileBook) {
+        self.part(file).begin = Some(Box::new(book));
+    }
+
+    /// Whether it is time to hand in: many empty files take memory too.
+    pub fn is_full(&self) -> bool {
+        self.bytes >= super::worker::CHUNK_BYTES || self.parts.len() >= MOST_PARTS
     }
 
     /// Says that a file is read.

@@ -32,7 +32,10 @@ struct State {
     waiting: BTreeMap<Ticket, (Chunk, bool)>,
     waiting_bytes: usize,
     seen: Seen,
+    /// Of the files, by number.
     books: Vec<FileBook>,
+    /// Of files that were found in archives, by number.
+    members: BTreeMap<usize, FileBook>,
     closed: bool,
 }
 
@@ -45,6 +48,7 @@ impl Gate {
             waiting_bytes: 0,
             seen,
             books,
+            members: BTreeMap::new(),
             closed: false,
         };
         Gate { state: Mutex::new(state), moved: Condvar::new() }
@@ -88,19 +92,29 @@ impl Gate {
         self.moved.notify_all();
     }
 
-    /// The books of all files.
+    /// The books of all files; those of files in archives come last, by path.
     pub fn into_books(self) -> Vec<FileBook> {
-        self.state.into_inner().unwrap_or_else(PoisonError::into_inner).books
+        let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut members: Vec<FileBook> = state.members.into_values().collect();
+        members.sort_by(|a, b| a.path.cmp(&b.path));
+        let mut books = state.books;
+        books.append(&mut members);
+        books
     }
 }
 
 impl State {
-    fn pass(&mut self, chunk: Chunk) -> Passed {
+    fn pass(&mut self, mut chunk: Chunk) -> Passed {
         let mut claims = Vec::with_capacity(chunk.rows.len());
+        for part in &mut chunk.parts {
+            if let Some(book) = part.begin.take() {
+                self.members.insert(part.file, *book);
+            }
+        }
         for row in &chunk.rows {
             let claim = self.seen.claim(row.key, row.content);
             claims.push(claim);
-            if let Some(book) = self.books.get_mut(row.file) {
+            if let Some(book) = book_of(&mut self.books, &mut self.members, row.file) {
                 book.note_time(row.time);
                 book.kept += u64::from(claim != Claim::Duplicate);
                 book.duplicates += u64::from(claim == Claim::Duplicate);
@@ -114,7 +128,7 @@ impl State {
     }
 
     fn note_part(&mut self, part: &FilePart) {
-        let Some(book) = self.books.get_mut(part.file) else { return };
+        let Some(book) = book_of(&mut self.books, &mut self.members, part.file) else { return };
         book.records += part.records;
         book.rejected += part.rejected;
         if let Some(end) = &part.end {
@@ -124,6 +138,18 @@ impl State {
             book.inflated_bytes = end.inflated_bytes;
             book.not_a_log = end.not_a_log;
             book.unreadable = end.unreadable;
+            book.archive = end.archive;
         }
+    }
+}
+
+fn book_of<'b>(
+    books: &'b mut [FileBook],
+    members: &'b mut BTreeMap<usize, FileBook>,
+    file: usize,
+) -> Option<&'b mut FileBook> {
+    match books.get_mut(file) {
+        Some(book) => Some(book),
+        None => members.get_mut(&file),
     }
 }

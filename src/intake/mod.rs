@@ -11,6 +11,7 @@ pub mod by_day;
 pub mod chunk;
 pub mod coverage;
 pub mod gate;
+mod reading;
 pub mod seen;
 pub mod worker;
 

@@ -1,18 +1,17 @@
 //! The workers: each takes the next run of files, decodes it, passes the gate, and deals with
 //! whatever the gate lets through.
 
-use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::books::{FileBook, FileReject};
 use super::by_day::ByDay;
-use super::chunk::{ChunkBuilder, FileEnd};
+use super::chunk::ChunkBuilder;
 use super::coverage::Coverage;
 use super::gate::{Gate, Passed};
 use super::seen::Seen;
 use super::{Options, Progress, Sink};
-use crate::decode::{Decoder, Item, Place, RecordStream, Reject};
+use crate::decode::Decoder;
 use crate::error::{Error, Result};
 use crate::model::time;
 use crate::sessions::Facts;
@@ -22,13 +21,15 @@ use crate::sources::{Ahead, LogFile};
 /// Compressed bytes that make a unit of work: many small files, or one that is large enough.
 const UNIT_BYTES: u64 = 512 * 1024;
 /// Bytes of JSON after which a chunk is handed in.
-const CHUNK_BYTES: usize = 8 << 20;
+pub(super) const CHUNK_BYTES: usize = 8 << 20;
 
 /// What an intake found out.
 #[derive(Default)]
 pub struct Intake {
-    /// One book a file, in the order of the files.
+    /// One book a file, in the order of the files; behind them those of files in archives.
     pub books: Vec<FileBook>,
+    /// Files in archives that nobody asked for.
+    pub left_out: u64,
     /// What could not be read, by file and position.
     pub rejects: Vec<FileReject>,
     /// What linking needs.
@@ -60,6 +61,8 @@ pub fn run(
     let shared = Shared {
         files,
         ahead: Ahead::new(files),
+        next_member: AtomicUsize::new(files.len()),
+        left_out: AtomicU64::new(0),
         units: units(files),
         next_unit: AtomicUsize::new(0),
         gate: Gate::new(seen, books.collect()),
@@ -91,6 +94,7 @@ pub fn run(
         let grant = grant?;
         intake.facts.add_grant((grant.event_id.clone(), grant.record_hash), grant);
     }
+    intake.left_out = shared.left_out.into_inner();
     intake.books = shared.gate.into_books();
     intake
         .rejects
@@ -122,41 +126,18 @@ fn units(files: &[LogFile]) -> Vec<std::ops::Range<usize>> {
     units
 }
 
-/// What was found in one stream so far.
-#[derive(Default)]
-struct Count {
-    readable: u64,
-    rejected: u64,
-    /// Records of no call at its beginning. A file of nothing else is no log; in a log they are
-    /// rejected.
-    others: Vec<(&'static str, Place)>,
-}
-
-/// Files of Insights hold no more records than this; it bounds what is remembered of one.
-const MOST_OTHERS: usize = 10_000;
-
-impl Count {
-    fn nothing(&self) -> bool {
-        self.readable + self.rejected == 0
-    }
-
-    fn note_other(&mut self, what: &'static str, place: Place) {
-        self.others.push((what, place));
-    }
-}
-
-fn no_call(what: &str) -> String {
-    format!("a record of kind {what} tells of no call")
-}
-
-struct Shared<'a> {
-    files: &'a [LogFile],
-    ahead: Ahead<'a>,
+pub(super) struct Shared<'a> {
+    pub files: &'a [LogFile],
+    pub ahead: Ahead<'a>,
+    /// The number of the next file that is found in an archive.
+    pub next_member: AtomicUsize,
+    /// Files in archives that nobody asked for.
+    pub left_out: AtomicU64,
     units: Vec<std::ops::Range<usize>>,
     next_unit: AtomicUsize,
     gate: Gate,
     by_day: ByDay<'a>,
-    options: &'a Options,
+    pub options: &'a Options,
     progress: &'a dyn Progress,
     failure: Mutex<Option<Error>>,
     /// One for all workers: each worker's own would hold the same callers again.
@@ -187,10 +168,10 @@ impl Drop for CloseOnPanic<'_> {
     }
 }
 
-struct Worker<'a> {
-    shared: &'a Shared<'a>,
-    decoder: Decoder,
-    chunk: ChunkBuilder,
+pub(super) struct Worker<'a> {
+    pub shared: &'a Shared<'a>,
+    pub decoder: Decoder,
+    pub chunk: ChunkBuilder,
     result: Intake,
 }
 
@@ -218,7 +199,7 @@ impl<'a> Worker<'a> {
             let Some(range) = self.shared.units.get(unit) else { break };
             let mut piece = 0;
             for file in range.clone() {
-                self.read_file(file, unit, &mut piece)?;
+                self.read_file(file, (unit, &mut piece))?;
                 self.shared.progress.advance(1, self.shared.files[file].size);
             }
             self.hand_in(unit, &mut piece, true)?;
@@ -227,93 +208,7 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
-    fn read_file(&mut self, index: usize, unit: usize, piece: &mut usize) -> Result<()> {
-        let file = &self.shared.files[index];
-        let path = file.path.to_string_lossy().into_owned();
-        let opened = match self.shared.ahead.open(index, self.shared.options.inflated_bytes) {
-            Ok(opened) => opened,
-            Err(e) => {
-                self.reject_file(index, &file.path, e.to_string());
-                let end = FileEnd { unreadable: true, ..FileEnd::default() };
-                self.chunk.end_file(index, end);
-                return Ok(());
-            }
-        };
-        let gzip = opened.is_gzip();
-        let limits = self.shared.options.limits;
-        let mut stream = RecordStream::new(opened, limits);
-        let mut end = FileEnd::default();
-        let mut count = Count::default();
-        while let Some(item) = stream.next() {
-            match item {
-                Item::Record(place, record, text) => match record.other_than_call() {
-                    Some(what) if count.nothing() && count.others.len() < MOST_OTHERS => {
-                        count.note_other(what, place);
-                    }
-                    Some(what) => {
-                        self.reject_others(index, &file.path, &mut count);
-                        let reason = no_call(what);
-                        let reject = place.reject(reason, text, limits.reject_bytes);
-                        self.reject(index, &file.path, reject, &mut count);
-                    }
-                    None => {
-                        self.reject_others(index, &file.path, &mut count);
-                        match self.decoder.event(&record) {
-                            Ok(event) => {
-                                self.chunk.push(index, &path, place.number, &event);
-                                self.chunk.bytes += text.len();
-                                count.readable += 1;
-                            }
-                            Err(why) => {
-                                let cap = limits.reject_bytes;
-                                let reject = place.reject(why.to_string(), text, cap);
-                                self.reject(index, &file.path, reject, &mut count);
-                            }
-                        }
-                    }
-                },
-                // A file that only lies beside logs, and is none, is nobody's mistake.
-                Item::Bad(_) if !file.expected && !gzip && count.nothing() => {
-                    end.not_a_log = Some("not a log");
-                    break;
-                }
-                Item::Bad(reject) => {
-                    self.reject_others(index, &file.path, &mut count);
-                    self.reject(index, &file.path, reject, &mut count);
-                }
-                Item::NotALog(what) => end.not_a_log = Some(what),
-            }
-            if self.chunk.bytes >= CHUNK_BYTES {
-                self.hand_in(unit, piece, false)?;
-            }
-        }
-        end.not_a_log = end.not_a_log.or(count.others.first().map(|(what, _)| *what));
-        let (readable, rejected) = (count.readable, count.rejected);
-        end.inflated_bytes = stream.bytes_read();
-        end.unreadable = readable == 0 && rejected > 0;
-        end.stored = stream.into_reader().finish().ok();
-        self.chunk.end_file(index, end);
-        Ok(())
-    }
-
-    fn reject(&mut self, index: usize, path: &Path, reject: Reject, count: &mut Count) {
-        self.chunk.reject(index, FileReject { path: path.to_path_buf(), reject });
-        count.rejected += 1;
-    }
-
-    /// What began like a file of Insights turns out to be a log with some among its records.
-    fn reject_others(&mut self, index: usize, path: &Path, count: &mut Count) {
-        for (what, place) in std::mem::take(&mut count.others) {
-            self.reject(index, path, place.reject(no_call(what), "", 0), count);
-        }
-    }
-
-    fn reject_file(&mut self, index: usize, path: &Path, reason: String) {
-        let reject = Reject { position: "file".to_owned(), reason, content: None };
-        self.chunk.reject(index, FileReject { path: path.to_path_buf(), reject });
-    }
-
-    fn hand_in(&mut self, unit: usize, piece: &mut usize, last: bool) -> Result<()> {
+    pub(super) fn hand_in(&mut self, unit: usize, piece: &mut usize, last: bool) -> Result<()> {
         let chunk = self.chunk.finish()?;
         let passed = self.shared.gate.submit((unit, *piece), chunk, last);
         *piece += 1;

@@ -39,7 +39,7 @@ impl<'f> Ahead<'f> {
     ///
     /// # Errors
     /// Those of [`open`].
-    pub fn open(&self, index: usize, cap: u64) -> io::Result<OpenedFile> {
+    pub fn open(&self, index: usize, cap: u64) -> io::Result<OpenedFile<'static>> {
         let Some(file) = self.files.get(index) else {
             return Err(io::Error::other("there is no such file in the list"));
         };

@@ -11,6 +11,9 @@ use super::s3::{self, Bucket, Settings};
 use super::select::{Selection, Verdict};
 use crate::error::{Error, Result};
 
+/// The source that stands for standard input.
+pub const STDIN: &str = "-";
+
 /// A file or object that we decided to read.
 #[derive(Debug, Clone)]
 pub struct LogFile {
@@ -34,6 +37,11 @@ impl LogFile {
     pub fn at(path: impl Into<PathBuf>) -> LogFile {
         let path = path.into();
         LogFile { path, size: 0, modified: 0, etag: None, expected: true, bucket: None }
+    }
+
+    /// Whether it is standard input: each time another object, whatever was read before.
+    pub fn is_stdin(&self) -> bool {
+        self.bucket.is_none() && self.path.as_os_str() == STDIN
     }
 }
 
@@ -119,15 +127,12 @@ pub fn discover(sources: &[String], options: &Options) -> Result<Found> {
     let only = &options.only;
     for source in sources {
         match std::fs::metadata(source) {
+            _ if source == STDIN => found.files.push(LogFile::at(STDIN)),
             Ok(_) => walk(Path::new(source), only, &mut found),
             Err(_) if source.starts_with(s3::SCHEME) => {
                 s3::find(source, &options.s3, only, &mut found)?;
             }
             Err(_) if source.contains(['*', '?', '[']) => expand(source, only, &mut found)?,
-            Err(_) if source == "-" => {
-                let text = "reading from standard input is not built in";
-                return Err(Error::usage_hint(text, "write it to a file and give that"));
-            }
             Err(e) => found.unreadable.push((source.into(), e.to_string())),
         }
     }
@@ -208,7 +213,9 @@ fn add_file(
 /// The path without leading `./`, so that `logs` and `./logs` are one place.
 fn shown_path(path: &Path) -> PathBuf {
     let parts = path.components().filter(|c| !matches!(c, std::path::Component::CurDir));
-    parts.collect()
+    let shown: PathBuf = parts.collect();
+    // A file of that name is not standard input.
+    if shown.as_os_str() == STDIN { path.to_path_buf() } else { shown }
 }
 
 #[cfg(test)]

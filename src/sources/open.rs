@@ -1,19 +1,19 @@
-//! Opens one object: hashes the bytes as stored, recognises gzip by content, inflates under a cap.
+//! Opens one object: hashes the bytes as stored, takes off compression under a cap, and tells an archive
+//! from text.
 
+use std::cell::RefCell;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, Read};
+use std::path::PathBuf;
+use std::rc::Rc;
 
-use flate2::bufread::GzDecoder;
 use sha2::{Digest, Sha256};
 
 use super::discover::LogFile;
-use super::s3::Refused;
-
-const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
-const READ_BUFFER: usize = 128 * 1024;
+use super::inflate::{Budget, Form, Layer, Peeled, peel};
 
 /// The bytes of one object as stored, wherever it lies.
-pub trait Object: Read + Send {
+pub trait Object: Read {
     /// What the place it lies in says of the very bytes that are read.
     fn version(&self) -> Version {
         Version::default()
@@ -32,6 +32,7 @@ pub struct Version {
 }
 
 impl Object for File {}
+impl Object for io::Stdin {}
 
 /// What is known of an object when all of it was read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -45,51 +46,47 @@ pub struct Stored {
 }
 
 /// An object as a stream of uncompressed bytes.
-pub struct OpenedFile {
-    body: Body,
-    inflated: u64,
-    cap: u64,
-}
-
-enum Body {
-    Plain(BufReader<Hashing>),
-    Gzip(Box<Members>),
-}
-
-/// All members of a gzip file, one after the other: logs joined with `cat a.gz b.gz` are legal gzip.
-struct Members {
-    /// Always there, except while one decoder gives its reader to the next.
-    current: Option<GzDecoder<BufReader<Hashing>>>,
-    clean_end: bool,
+pub struct OpenedFile<'a> {
+    raw: Rc<RefCell<Hashing<'a>>>,
+    pub(super) peeled: Peeled<'a>,
+    pub(super) budget: Budget,
+    /// Where it lies, if it is a file whose parts can be read in any order.
+    pub(super) file: Option<PathBuf>,
 }
 
 /// Opens a file that was found; what it inflates to may not exceed `cap` bytes.
 ///
 /// # Errors
 /// Whatever the operating system says. An empty file is no error here: it reads as no bytes.
-pub fn open(file: &LogFile, cap: u64) -> io::Result<OpenedFile> {
-    open_object(object(file)?, cap)
+pub fn open(file: &LogFile, cap: u64) -> io::Result<OpenedFile<'static>> {
+    let mut opened = open_object(object(file)?, cap)?;
+    let plain = file.bucket.is_none() && !file.is_stdin() && !opened.peeled.packed;
+    opened.file = plain.then(|| file.path.clone());
+    Ok(opened)
 }
 
 /// As [`open`], for bytes that come from anywhere.
 ///
 /// # Errors
 /// Those of the first read.
-pub fn open_object(object: Box<dyn Object>, cap: u64) -> io::Result<OpenedFile> {
-    let mut raw = BufReader::with_capacity(READ_BUFFER, Hashing::new(object));
-    let gzip = raw.fill_buf()?.starts_with(&GZIP_MAGIC);
-    let body = if gzip {
-        let current = Some(GzDecoder::new(raw));
-        Body::Gzip(Box::new(Members { current, clean_end: false }))
-    } else {
-        Body::Plain(raw)
-    };
-    Ok(OpenedFile { body, inflated: 0, cap })
+pub fn open_object<'a>(object: Box<dyn Object + 'a>, cap: u64) -> io::Result<OpenedFile<'a>> {
+    open_within(object, Budget::new(cap))
+}
+
+/// As [`open_object`], for a file in an archive.
+pub(super) fn open_within<'a>(
+    object: Box<dyn Object + 'a>,
+    budget: Budget,
+) -> io::Result<OpenedFile<'a>> {
+    let raw = Rc::new(RefCell::new(Hashing::new(object)));
+    let peeled = peel(Box::new(Stream(raw.clone())), &budget)?;
+    Ok(OpenedFile { raw, peeled, budget, file: None })
 }
 
 /// The bytes of a file that was found, as stored.
 fn object(file: &LogFile) -> io::Result<Box<dyn Object>> {
     match &file.bucket {
+        None if file.is_stdin() => Ok(Box::new(io::stdin())),
         None => Ok(Box::new(File::open(&file.path)?)),
         Some(bucket) => {
             let coming = bucket.fetch(&file.path.to_string_lossy(), file.size);
@@ -108,103 +105,53 @@ pub fn sha256_of(file: &LogFile) -> io::Result<String> {
     Ok(raw.finish().sha256)
 }
 
-impl OpenedFile {
-    /// Whether the content was recognised as gzip.
-    pub fn is_gzip(&self) -> bool {
-        matches!(self.body, Body::Gzip(_))
+impl OpenedFile<'_> {
+    /// Whether the content was recognised as compressed.
+    pub fn is_packed(&self) -> bool {
+        self.peeled.packed
+    }
+
+    /// Whether it is an archive, whose bytes are no text; see
+    /// [`each_member`](OpenedFile::each_member).
+    pub fn is_archive(&self) -> bool {
+        self.peeled.form != Form::Text
+    }
+
+    /// After an error: whether more can be read behind what is damaged.
+    pub fn recover(&mut self) -> bool {
+        self.peeled.body.recover()
     }
 
     /// Reads what is left unread, then says what was stored.
+    ///
+    /// # Errors
+    /// Those of the object itself.
     pub fn finish(self) -> io::Result<Stored> {
-        let mut raw = match self.body {
-            Body::Plain(raw) => raw,
-            Body::Gzip(members) => match members.current {
-                Some(decoder) => decoder.into_inner(),
-                None => return Err(io::Error::other("the file was not read to its end")),
-            },
-        };
-        io::copy(&mut raw, &mut io::sink())?;
-        Ok(raw.into_inner().finish())
+        drop(self.peeled);
+        io::copy(&mut Stream(self.raw.clone()), &mut io::sink())?;
+        match Rc::try_unwrap(self.raw) {
+            Ok(raw) => Ok(raw.into_inner().finish()),
+            Err(_) => Err(io::Error::other("the file is still being read")),
+        }
     }
 }
 
-impl Read for OpenedFile {
-    /// As [`Read::read`]; trouble with gzip comes as an error whose text says what is wrong.
+impl Read for OpenedFile<'_> {
+    /// As [`Read::read`]; trouble with compression comes as an error whose text says what is wrong.
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        // One byte past the cap is asked for, so that a file of exactly the cap passes.
-        let room = self.cap.saturating_add(1).saturating_sub(self.inflated);
-        let wanted = out.len().min(usize::try_from(room).unwrap_or(usize::MAX));
-        let n = match &mut self.body {
-            Body::Plain(raw) => raw.read(&mut out[..wanted])?,
-            Body::Gzip(members) => members.read(&mut out[..wanted])?,
-        };
-        self.inflated += n as u64;
-        if self.inflated > self.cap {
-            let text = format!("inflates to more than the allowed {} bytes", self.cap);
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, text));
-        }
-        Ok(n)
+        self.peeled.body.read(out)
     }
-}
-
-impl Read for Members {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        while !self.clean_end && !out.is_empty() {
-            let Some(decoder) = &mut self.current else { break };
-            let n = decoder.read(out).map_err(explain_gzip)?;
-            if n > 0 {
-                return Ok(n);
-            }
-            self.next_member()?;
-        }
-        Ok(0)
-    }
-}
-
-impl Members {
-    /// Goes on behind a member that has ended with a right checksum.
-    fn next_member(&mut self) -> io::Result<()> {
-        let Some(decoder) = self.current.take() else { return Ok(()) };
-        let mut raw = decoder.into_inner();
-        let behind = raw.fill_buf().map(|bytes| (bytes.is_empty(), bytes.starts_with(&GZIP_MAGIC)));
-        self.current = Some(GzDecoder::new(raw));
-        match behind? {
-            (true, _) => self.clean_end = true,
-            (false, true) => {}
-            (false, false) => {
-                self.clean_end = true;
-                let text = "gzip: trailing junk: what follows the last member is not gzip";
-                return Err(io::Error::new(io::ErrorKind::InvalidData, text));
-            }
-        }
-        Ok(())
-    }
-}
-
-fn explain_gzip(e: io::Error) -> io::Error {
-    // Bytes that did not come are no fault of the bytes that came.
-    if e.get_ref().is_some_and(|inner| inner.is::<Refused>()) {
-        return e;
-    }
-    let text = match e.kind() {
-        io::ErrorKind::UnexpectedEof => "gzip: truncated, the stream ends early".to_owned(),
-        io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => {
-            format!("gzip: corrupt data ({e})")
-        }
-        _ => format!("gzip: {e}"),
-    };
-    io::Error::new(e.kind(), text)
 }
 
 /// Passes bytes through and keeps their hash and number.
-struct Hashing {
-    object: Box<dyn Object>,
+struct Hashing<'a> {
+    object: Box<dyn Object + 'a>,
     hasher: Sha256,
     size: u64,
 }
 
-impl Hashing {
-    fn new(object: Box<dyn Object>) -> Hashing {
+impl<'a> Hashing<'a> {
+    fn new(object: Box<dyn Object + 'a>) -> Hashing<'a> {
         Hashing { object, hasher: Sha256::new(), size: 0 }
     }
 
@@ -215,7 +162,7 @@ impl Hashing {
     }
 }
 
-impl Read for Hashing {
+impl Read for Hashing<'_> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let n = self.object.read(out)?;
         self.hasher.update(&out[..n]);
@@ -223,6 +170,18 @@ impl Read for Hashing {
         Ok(n)
     }
 }
+
+/// The bytes as stored, for the layers above; whoever opened them gets them back in the end.
+struct Stream<'a>(Rc<RefCell<Hashing<'a>>>);
+
+impl Read for Stream<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let raw = self.0.try_borrow_mut();
+        raw.map_err(|_| io::Error::other("the file is being read twice"))?.read(out)
+    }
+}
+
+impl Layer for Stream<'_> {}
 
 #[cfg(test)]
 mod tests {

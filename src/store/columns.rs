@@ -16,7 +16,7 @@ pub const FILES: TableDef = TableDef {
 
 #[rustfmt::skip]
 const FILE_COLUMNS: &[Column] = &[
-    col("path", Text, "path as given"),
+    col("path", Text, "path as given; a file in an archive: archive!path in it; - for standard input"),
     col("size_bytes", Int, "size of the object as stored"),
     col("sha256", Text, "SHA-256 of the object as stored, hexadecimal; null when it could not be read"),
     col("modified_at", Time, "modification time when it was read"),
@@ -30,7 +30,7 @@ const FILE_COLUMNS: &[Column] = &[
     col("first_event_time", Time, "earliest event among kept and duplicates"),
     col("last_event_time", Time, "latest event among kept and duplicates"),
     col("ingested_at", Time, "when it was read"),
-    col("status", Text, "complete; partial: something in it was rejected; unreadable; skipped: no log of API calls (digest, Insights)"),
+    col("status", Text, "complete; partial: something in it was rejected; unreadable; archive: its files have rows of their own; skipped: no log of API calls (digest, Insights)"),
 ];
 
 /// One row a record or file that could not be read.
@@ -46,7 +46,7 @@ pub const REJECTS: TableDef = TableDef {
 #[rustfmt::skip]
 const REJECT_COLUMNS: &[Column] = &[
     col("path", Text, "file"),
-    col("position", Text, "where in it: record number and byte offset in the uncompressed text"),
+    col("position", Text, "where in it: record number, byte offset in the uncompressed text, and where in its container"),
     col("reason", Text, "what is wrong"),
     col("content", Text, "the text that could not be read, without session tokens, at most 256 KiB"),
 ];

@@ -74,6 +74,50 @@ pub fn zst(bytes: &[u8]) -> Vec<u8> {
     zstd::encode_all(bytes, 1).unwrap()
 }
 
+/// A zip of files.
+pub fn zip(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, bytes) in files {
+        writer.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
+        writer.write_all(bytes).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
+}
+
+/// A tar of files.
+pub fn tar(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    for (name, bytes) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o644);
+        builder.append_data(&mut header, name, bytes.as_slice()).unwrap();
+    }
+    builder.into_inner().unwrap()
+}
+
+/// A text in everything that it may be handed over in.
+pub fn packed(text: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
+    let (a, b) = text.split_at(text.len() / 2);
+    let long = "AWSLogs/111111111111/CloudTrail/eu-west-1/2024/05/01/".repeat(4) + "a.json";
+    vec![
+        ("gzip", gz(text)),
+        ("gzip, two members", [gz(a), gz(b)].concat()),
+        ("gzip in gzip", gz(&gz(text))),
+        ("zstd", zst(text)),
+        ("zstd, two frames", [zst(a), zst(b)].concat()),
+        ("zip", zip(&[("case/a.json", text.to_vec())])),
+        ("zip of gzip", zip(&[("a.json.gz", gz(text))])),
+        ("gzip of zip", gz(&zip(&[("a.json", text.to_vec())]))),
+        ("tar", tar(&[("a.json", text.to_vec())])),
+        ("tar, long name", tar(&[(&long, text.to_vec())])),
+        ("tar.gz", gz(&tar(&[("notes.txt", b"notes".to_vec()), ("a.json.gz", gz(text))]))),
+        ("tar.zst", zst(&tar(&[("a.json", text.to_vec())]))),
+        ("zip of tar.gz", zip(&[("in.tgz", gz(&tar(&[("a.json", text.to_vec())])))])),
+        ("zip of zip", zip(&[("in.zip", zip(&[("a.json", text.to_vec())]))])),
+    ]
+}
+
 fn lines(values: impl Iterator<Item = String>) -> Vec<u8> {
     values.map(|line| line + "\n").collect::<String>().into_bytes()
 }

@@ -1,0 +1,243 @@
+//! Reads one file: its records, or the files in it if it is an archive.
+
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+
+use super::books::{FileBook, FileReject};
+use super::chunk::FileEnd;
+use super::worker::{CHUNK_BYTES, Worker};
+use crate::decode::{Item, Place, RecordStream, Reject};
+use crate::error::Result;
+use crate::sources::layout::{PathKind, path_kind};
+use crate::sources::{Member, OpenedFile};
+
+/// Archives within archives, no deeper than that.
+const MOST_ARCHIVES: usize = 3;
+/// Files of Insights hold no more records than this; it bounds what is remembered of one.
+const MOST_OTHERS: usize = 10_000;
+
+/// What was found in one stream so far.
+#[derive(Default)]
+struct Count {
+    readable: u64,
+    rejected: u64,
+    /// Records of no call at its beginning. A file of nothing else is no log; in a log they are
+    /// rejected.
+    others: Vec<(&'static str, Place)>,
+}
+
+impl Count {
+    fn nothing(&self) -> bool {
+        self.readable + self.rejected == 0
+    }
+}
+
+fn no_call(what: &str) -> String {
+    format!("a record of kind {what} tells of no call")
+}
+
+/// Where the worker is in its work: the unit, and the next piece of it.
+type At<'p> = (usize, &'p mut usize);
+
+/// What is read.
+struct Input {
+    /// Its number among the files.
+    index: usize,
+    path: PathBuf,
+    /// Whether trouble with its content is worth reporting.
+    expected: bool,
+    /// Archives around it.
+    depth: usize,
+}
+
+impl Worker<'_> {
+    pub(super) fn read_file(&mut self, index: usize, at: At<'_>) -> Result<()> {
+        let file = &self.shared.files[index];
+        let input = Input { index, path: file.path.clone(), expected: file.expected, depth: 0 };
+        match self.shared.ahead.open(index, self.shared.options.inflated_bytes) {
+            Ok(opened) => self.read(&input, opened, at),
+            Err(e) => {
+                self.unreadable(&input, e.to_string());
+                Ok(())
+            }
+        }
+    }
+
+    fn read(&mut self, input: &Input, opened: OpenedFile<'_>, at: At<'_>) -> Result<()> {
+        if !opened.is_archive() {
+            return self.read_text(input, opened, at);
+        }
+        if input.depth < MOST_ARCHIVES {
+            return self.read_archive(input, opened, at);
+        }
+        let reason = format!("an archive inside of {MOST_ARCHIVES} archives; unpack it first");
+        self.unreadable(input, reason);
+        Ok(())
+    }
+
+    fn read_text(&mut self, input: &Input, opened: OpenedFile<'_>, at: At<'_>) -> Result<()> {
+        let (unit, piece) = at;
+        let path = input.path.to_string_lossy().into_owned();
+        let packed = opened.is_packed();
+        let limits = self.shared.options.limits;
+        let mut stream = RecordStream::new(opened, limits);
+        let mut end = FileEnd::default();
+        let mut count = Count::default();
+        loop {
+            let Some(item) = stream.next() else {
+                if stream.failed() && stream.reader().recover() {
+                    stream.go_on();
+                    continue;
+                }
+                break;
+            };
+            match item {
+                Item::Record(place, record, text) => match record.other_than_call() {
+                    Some(what) if count.nothing() && count.others.len() < MOST_OTHERS => {
+                        count.others.push((what, place));
+                    }
+                    Some(what) => {
+                        self.reject_others(input, &mut count);
+                        let reject = place.reject(no_call(what), text, limits.reject_bytes);
+                        self.reject(input, reject, &mut count);
+                    }
+                    None => {
+                        self.reject_others(input, &mut count);
+                        match self.decoder.event(&record) {
+                            Ok(event) => {
+                                self.chunk.push(input.index, &path, place.number, &event);
+                                self.chunk.bytes += text.len();
+                                count.readable += 1;
+                            }
+                            Err(why) => {
+                                let cap = limits.reject_bytes;
+                                let reject = place.reject(why.to_string(), text, cap);
+                                self.reject(input, reject, &mut count);
+                            }
+                        }
+                    }
+                },
+                // A file that only lies beside logs, and is none, is nobody's mistake.
+                Item::Bad(_) if !input.expected && !packed && count.nothing() => {
+                    end.not_a_log = Some("not a log");
+                    break;
+                }
+                Item::Bad(reject) => {
+                    self.reject_others(input, &mut count);
+                    self.reject(input, reject, &mut count);
+                }
+                Item::NotALog(what) => end.not_a_log = Some(what),
+            }
+            if self.chunk.bytes >= CHUNK_BYTES {
+                self.hand_in(unit, piece, false)?;
+            }
+        }
+        end.not_a_log = end.not_a_log.or(count.others.first().map(|(what, _)| *what));
+        end.inflated_bytes = stream.bytes_read();
+        end.unreadable = count.readable == 0 && count.rejected > 0;
+        end.stored = stream.into_reader().finish().ok();
+        self.chunk.end_file(input.index, end);
+        Ok(())
+    }
+
+    /// Each file in the archive gets a book of its own; the archive's own book holds what is wrong with
+    /// the archive itself.
+    fn read_archive(
+        &mut self,
+        input: &Input,
+        mut opened: OpenedFile<'_>,
+        at: At<'_>,
+    ) -> Result<()> {
+        let (unit, piece) = at;
+        let (mut files, mut troubles) = (0u64, 0u64);
+        opened.each_member(&mut |member| {
+            match member {
+                Member::File(name, opened) => {
+                    files += 1;
+                    let path = format!("{}!{name}", input.path.display());
+                    self.read_member(PathBuf::from(path), input.depth, opened, (unit, piece))?;
+                }
+                Member::Trouble(reason) => {
+                    troubles += 1;
+                    self.reject_file(input, reason);
+                }
+            }
+            if self.chunk.is_full() {
+                self.hand_in(unit, piece, false)?;
+            }
+            Ok(())
+        })?;
+        let end = FileEnd {
+            archive: true,
+            unreadable: files == 0 && troubles > 0,
+            stored: opened.finish().ok(),
+            ..FileEnd::default()
+        };
+        self.chunk.end_file(input.index, end);
+        Ok(())
+    }
+
+    fn read_member(
+        &mut self,
+        path: PathBuf,
+        depth: usize,
+        opened: std::io::Result<OpenedFile<'_>>,
+        at: At<'_>,
+    ) -> Result<()> {
+        if !self.shared.options.sources.only.wants(&path) {
+            self.shared.left_out.fetch_add(1, Ordering::Relaxed);
+            return Ok(());
+        }
+        let kind = path_kind(&path);
+        let input = Input {
+            index: self.shared.next_member.fetch_add(1, Ordering::Relaxed),
+            path: path.clone(),
+            expected: kind == PathKind::Log,
+            depth: depth + 1,
+        };
+        self.chunk.begin_member(input.index, FileBook { path, ..FileBook::default() });
+        let passed_over = match kind {
+            PathKind::Digest => Some("digest"),
+            PathKind::Insight => Some("Insights"),
+            PathKind::Aggregated => Some("aggregated"),
+            PathKind::Log | PathKind::Other => None,
+        };
+        match opened {
+            Ok(opened) if passed_over.is_some() => {
+                let stored = opened.finish().ok();
+                let end = FileEnd { not_a_log: passed_over, stored, ..FileEnd::default() };
+                self.chunk.end_file(input.index, end);
+                Ok(())
+            }
+            Ok(opened) => self.read(&input, opened, at),
+            Err(e) => {
+                self.unreadable(&input, e.to_string());
+                Ok(())
+            }
+        }
+    }
+
+    fn reject(&mut self, input: &Input, reject: Reject, count: &mut Count) {
+        self.chunk.reject(input.index, FileReject { path: input.path.clone(), reject });
+        count.rejected += 1;
+    }
+
+    /// What began like a file of Insights turns out to be a log with some among its records.
+    fn reject_others(&mut self, input: &Input, count: &mut Count) {
+        for (what, place) in std::mem::take(&mut count.others) {
+            self.reject(input, place.reject(no_call(what), "", 0), count);
+        }
+    }
+
+    /// Nothing of it can be read.
+    fn unreadable(&mut self, input: &Input, reason: String) {
+        self.reject_file(input, reason);
+        let end = FileEnd { unreadable: true, ..FileEnd::default() };
+        self.chunk.end_file(input.index, end);
+    }
+
+    fn reject_file(&mut self, input: &Input, reason: String) {
+        let reject = Reject { position: "file".to_owned(), reason, content: None };
+        self.chunk.reject(input.index, FileReject { path: input.path.clone(), reject });
+    }
+}
