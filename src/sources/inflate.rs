@@ -178,12 +178,12 @@ impl Read for Buffered<'_> {
 impl BufRead for Buffered<'_> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.unread().is_empty() {
-            if let Some(error) = self.error.take() {
-                return Err(error);
-            }
             self.more()?;
         }
-        Ok(self.unread())
+        match self.error.take_if(|_| self.at >= self.buffer.len()) {
+            Some(error) => Err(error),
+            None => Ok(self.unread()),
+        }
     }
 
     fn consume(&mut self, bytes: usize) {
