@@ -287,13 +287,14 @@ impl<'f> Index<'f> {
         near
     }
 
-    /// Grants that may have issued something else than its key, within a second of its creation.
+    /// Grants that may have issued something else than its key: within a second of its creation, or for
+    /// the sign-in session that its calls name.
     fn without_key(&self, facts: &CredentialFacts) -> Vec<usize> {
-        let Some(created) = second_of(facts) else { return Vec::new() };
+        let seconds = second_of(facts).map(|created| created - 1..=created + 1);
         let account = facts.account_id.as_deref().unwrap_or("");
         let (principal, role) = (facts.principal_id.as_deref(), facts.role_name());
         let mut near: Vec<&Vec<usize>> = Vec::new();
-        for second in created - 1..=created + 1 {
+        for second in seconds.into_iter().flatten() {
             near.extend(principal.and_then(|id| self.by_principal_second.get(&(id, second))));
             // A grant that shows another principal is another's.
             let shown: &[bool] = if principal.is_some() { &[false] } else { &[false, true] };

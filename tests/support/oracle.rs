@@ -61,7 +61,11 @@ impl Answer {
         };
         let same = match a.0.is_some() && b.0.is_some() {
             true => a.0 == b.0,
-            false => self.origin == other.origin,
+            // Some services have a second spelling in China.
+            false => [self, other]
+                .map(|a| Some(a.origin.as_ref()?.trim_end_matches(".cn")))
+                .windows(2)
+                .all(|o| o[0] == o[1]),
         };
         vouched && same && self.origin_type == other.origin_type && self.account == other.account
     }
@@ -206,6 +210,11 @@ fn target_principal(grant: Record<'_>) -> Option<&str> {
         "GetFederationToken" => text(grant, "/responseElements/federatedUser/federatedUserId"),
         _ => text(issue(grant), "/assumedRoleUser/assumedRoleId"),
     }
+}
+
+fn target_partition(grant: Record<'_>) -> &str {
+    let role = text(grant, "/requestParameters/roleArn").and_then(|arn| arn.split(':').nth(1));
+    role.unwrap_or_else(|| partition(grant))
 }
 
 fn target_kind(grant: Record<'_>) -> &str {
@@ -749,7 +758,9 @@ impl<'r> Oracle<'r> {
         }
         let delivery = "/userIdentity/sessionContext/ec2RoleDelivery";
         if mine.iter().any(|r| text(r, delivery).is_some()) {
-            return Answer::of("AWSService", Some("ec2.amazonaws.com"), None).one_deeper();
+            let china = partition(record) == "aws-cn";
+            let ec2 = if china { "ec2.amazonaws.com.cn" } else { "ec2.amazonaws.com" };
+            return Answer::of("AWSService", Some(ec2), None).one_deeper();
         }
         let scopes: BTreeSet<&str> =
             mine.iter().filter_map(|r| text(r, "/userIdentity/inScopeOf/issuerType")).collect();
@@ -830,6 +841,7 @@ impl<'r> Oracle<'r> {
             // A key is not used a minute before it is issued.
             let early = mine.iter().any(|r| time_of(g) - time_of(r) > 60);
             target_kind(g) == kind(record)
+                && target_partition(g) == partition(record)
                 && target_account(g) == text(record, "/userIdentity/accountId")
                 && !(born.is_none() && early)
         };
