@@ -8,8 +8,10 @@ use std::sync::{Mutex, PoisonError};
 
 use arrow::array::RecordBatch;
 
+use crate::decode::Reject;
 use crate::error::{Error, Result};
 use crate::events::EVENTS;
+use crate::intake::books::FileReject;
 use crate::intake::seen::Seen;
 use crate::intake::{self, Books, DayEvents, FileBook, Intake, Options, Progress, Sink};
 use crate::model::time;
@@ -27,8 +29,8 @@ use crate::{ledger, linking_state};
 pub struct Ingested {
     /// The sums.
     pub books: Books,
-    /// What could not be read or contradicts itself, for people: file, position, reason.
-    pub problems: Vec<intake::books::FileReject>,
+    /// The first things that could not be read, for people: file, position, reason.
+    pub problems: Vec<FileReject>,
     /// Files in which an event id came with another content than before.
     pub conflicts: Vec<FileBook>,
     /// The state of the store now.
@@ -42,8 +44,8 @@ pub struct Loaded {
     pub tables: BTreeMap<&'static str, Vec<RecordBatch>>,
     /// The sums.
     pub books: Books,
-    /// What could not be read: file, position, reason.
-    pub problems: Vec<intake::books::FileReject>,
+    /// The first things that could not be read: file, position, reason.
+    pub problems: Vec<FileReject>,
 }
 
 /// Loads logs into the store at `dir`, which is made if there is none. Safe to repeat: files that
@@ -69,10 +71,10 @@ pub async fn ingest(
     let known = ledger::KnownFiles::read(&tx)?;
     let (files, already_in) = known.new_among(std::mem::take(&mut found.files));
     let seen = if files.is_empty() { Seen::default() } else { ledger::seen_events(&tx)? };
-    let sink = StoreSink { tx: &tx, files: Mutex::default(), writing: Mutex::default() };
+    let sink = StoreSink::new(&tx);
     let mut intake = intake::run(&files, seen, options, &sink, progress)?;
-    let event_files = sink.files.into_inner().unwrap_or_else(PoisonError::into_inner);
-    add_unreadable(&found, &mut intake);
+    sink.rejects(add_unreadable(&found, &mut intake))?;
+    let (event_files, reject_files) = sink.into_files();
     let books = sum(&intake, &found, already_in);
     if books.nothing_readable() {
         return Err(nothing_readable(sources, &found, &intake));
@@ -83,7 +85,7 @@ pub async fn ingest(
     facts.merge(std::mem::take(&mut intake.facts));
     let now = chrono::Utc::now().timestamp_micros();
     append(&mut tx, &FILES, ledger::file_rows(&intake.books, now)?)?;
-    append(&mut tx, &REJECTS, ledger::reject_rows(&intake.rejects)?)?;
+    tx.append(&REJECTS, reject_files)?;
     if !unchanged {
         let coverage = ledger::coverage_rows(&tx, &intake.coverage)?;
         tx.append(&EVENTS, event_files)?;
@@ -94,7 +96,7 @@ pub async fn ingest(
     }
     let snapshot = tx.commit().await?;
     let conflicts = intake.books.into_iter().filter(|file| file.conflicts > 0).collect();
-    Ok(Ingested { books, problems: intake.rejects, conflicts, snapshot })
+    Ok(Ingested { books, problems: intake.first_rejects, conflicts, snapshot })
 }
 
 /// Reads logs into memory; nothing is written.
@@ -110,7 +112,7 @@ pub fn load(
     let found = discover(sources, &options.sources)?;
     let sink = MemorySink { limit: memory_bytes, state: Mutex::default() };
     let mut intake = intake::run(&found.files, Seen::default(), options, &sink, progress)?;
-    add_unreadable(&found, &mut intake);
+    sink.rejects(add_unreadable(&found, &mut intake))?;
     let books = sum(&intake, &found, 0);
     if books.nothing_readable() {
         return Err(nothing_readable(sources, &found, &intake));
@@ -121,30 +123,34 @@ pub fn load(
     let mut tables = BTreeMap::from([
         (EVENTS.name, state.batches),
         (FILES.name, vec![ledger::file_rows(&intake.books, now)?]),
-        (REJECTS.name, vec![ledger::reject_rows(&intake.rejects)?]),
+        (REJECTS.name, vec![ledger::reject_rows(&state.rejects)?]),
         (COVERAGE.name, vec![coverage]),
     ]);
     let linked = link(&intake.facts);
     for (def, build) in rows::TABLES {
         tables.insert(def.name, build(&linked).batches.collect::<Result<_>>()?);
     }
-    Ok(Loaded { tables, books, problems: intake.rejects })
+    Ok(Loaded { tables, books, problems: intake.first_rejects })
 }
 
 /// Files that could not even be looked at are in the books like those that could not be read.
-fn add_unreadable(found: &Found, intake: &mut Intake) {
+fn add_unreadable(found: &Found, intake: &mut Intake) -> Vec<FileReject> {
+    let mut rejects = Vec::new();
     for (path, reason) in &found.unreadable {
-        intake.books.push(FileBook {
+        let book = FileBook {
             path: path.clone(),
             records: 1,
             rejected: 1,
             unreadable: true,
             ..FileBook::default()
-        });
+        };
         let (position, reason) = ("file".to_owned(), reason.clone());
-        let reject = crate::decode::stream::Reject { position, reason, content: None };
-        intake.rejects.push(intake::books::FileReject { path: path.clone(), reject });
+        let reject = Reject { position, reason, content: None };
+        let reject = FileReject { path: path.clone(), reject };
+        intake.add_unreadable(book, &reject);
+        rejects.push(reject);
     }
+    rejects
 }
 
 fn sum(intake: &Intake, found: &Found, already_in: u64) -> Books {
@@ -168,7 +174,7 @@ fn nothing_readable(sources: &[String], found: &Found, intake: &Intake) -> Error
             "; {folders} folders and {files} files were left out by their paths"
         ));
     }
-    if let Some(first) = intake.rejects.first() {
+    if let Some(first) = intake.first_rejects.first() {
         let place = format!("{}, {}", first.path.display(), first.reject.position);
         what.push_str(&format!("; first trouble: {place}: {}", first.reject.reason));
     }
@@ -240,7 +246,21 @@ fn replace(tx: &mut Transaction, def: &TableDef, batch: RecordBatch) -> Result<(
 struct StoreSink<'t> {
     tx: &'t Transaction,
     files: Mutex<Vec<DataFile>>,
+    rejects: Mutex<Vec<DataFile>>,
     writing: Mutex<()>,
+}
+
+impl StoreSink<'_> {
+    fn new(tx: &Transaction) -> StoreSink<'_> {
+        let (files, rejects) = (Mutex::default(), Mutex::default());
+        StoreSink { tx, files, rejects, writing: Mutex::default() }
+    }
+
+    /// The files of **events** and of **rejects**.
+    fn into_files(self) -> (Vec<DataFile>, Vec<DataFile>) {
+        let files = [self.files, self.rejects];
+        files.map(|files| files.into_inner().unwrap_or_else(PoisonError::into_inner)).into()
+    }
 }
 
 impl Sink for StoreSink<'_> {
@@ -251,6 +271,13 @@ impl Sink for StoreSink<'_> {
         let day = time::format_date(events.day);
         let file = self.tx.write_sorted(&EVENTS, Some(&day), events.rows, events.batches)?;
         self.files.lock().unwrap_or_else(PoisonError::into_inner).push(file);
+        Ok(())
+    }
+
+    fn rejects(&self, rejects: Vec<FileReject>) -> Result<()> {
+        let _one = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let files = write(self.tx, &REJECTS, ledger::reject_rows(&rejects)?)?;
+        self.rejects.lock().unwrap_or_else(PoisonError::into_inner).extend(files);
         Ok(())
     }
 }
@@ -264,7 +291,23 @@ struct MemorySink {
 #[derive(Default)]
 struct Held {
     batches: Vec<RecordBatch>,
+    rejects: Vec<FileReject>,
     bytes: usize,
+}
+
+impl MemorySink {
+    fn hold(&self, held: &mut Held, bytes: usize) -> Result<()> {
+        held.bytes += bytes;
+        if held.bytes <= self.limit {
+            return Ok(());
+        }
+        let mib = self.limit >> 20;
+        let message = format!(
+            "the logs need more than {mib} MiB in memory; load them with \
+             `roletrail ingest` and ask the store instead of using --logs"
+        );
+        Err(Error::TooLarge { message })
+    }
 }
 
 impl Sink for MemorySink {
@@ -272,17 +315,16 @@ impl Sink for MemorySink {
         for batch in events.batches {
             let batch = batch?;
             let mut held = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            held.bytes += batch.get_array_memory_size();
-            if held.bytes > self.limit {
-                let mib = self.limit >> 20;
-                let message = format!(
-                    "the logs need more than {mib} MiB in memory; load them with \
-                     `roletrail ingest` and ask the store instead of using --logs"
-                );
-                return Err(Error::TooLarge { message });
-            }
+            self.hold(&mut held, batch.get_array_memory_size())?;
             held.batches.push(batch);
         }
+        Ok(())
+    }
+
+    fn rejects(&self, rejects: Vec<FileReject>) -> Result<()> {
+        let mut held = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        self.hold(&mut held, rejects.iter().map(FileReject::bytes).sum())?;
+        held.rejects.extend(rejects);
         Ok(())
     }
 }

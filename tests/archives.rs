@@ -270,3 +270,57 @@ fn selections_reach_into_archives() {
     assert_eq!((loaded.books.kept, loaded.books.left_out.files), (1, 1));
     assert_eq!(wraps::numbers(&loaded), [1]);
 }
+
+#[test]
+fn caps_are_options_and_what_breaks_them_is_named() {
+    let case = Case::new();
+    let mut deep = record(1);
+    deep["requestParameters"] = json!({"a": [[[[1]]]]});
+    let mut long = record(2);
+    long["userAgent"] = json!("x".repeat(3000));
+    let mut large = record(3);
+    large["requestParameters"] = json!(vec!["x".repeat(900); 9]);
+    case.file("logs/a.json", &records(&[deep, long, large, record(4)]));
+    let caps = ["--max-depth", "4", "--max-string", "2", "--max-record", "8"];
+    let arguments = [&["ingest", "logs"][..], &caps].concat();
+    let (said, code) = run(&arguments, b"", case.path());
+    assert_eq!(code, Some(0));
+    assert!(said.contains("4 = 1 kept + 0 duplicates + 3 rejected"), "{said}");
+    let reasons = "SELECT reason FROM rejects ORDER BY position";
+    let (said, _) = run(&["query", reasons, "--format", "csv"], b"", case.path());
+    let lines: Vec<&str> = said.lines().skip(1).collect();
+    assert_eq!(
+        lines,
+        [
+            "nested deeper than 4 levels (--max-depth)",
+            "a string exceeds 2048 bytes (--max-string)",
+            "record exceeds 8192 bytes (--max-record)",
+        ]
+    );
+    for wrong in [
+        &["ingest", "logs", "--threads", "999999"][..],
+        &["ingest", "logs", "--max-depth", "129"],
+        &["ingest", "logs", "--max-record", "0"],
+        &["query", "SELECT 1", "--memory", "0"],
+    ] {
+        assert_eq!(run(wrong, b"", case.path()).1, Some(2), "{wrong:?}");
+    }
+}
+
+#[test]
+fn millions_of_rejects_would_not_fill_the_memory() {
+    let case = Case::new();
+    let many = format!("{{\"Records\":[{}{}]}}", "5,".repeat(150_000), record(1));
+    case.file("logs/a.json", many.as_bytes());
+    let (said, code) = run(&["ingest", "logs"], b"", case.path());
+    assert_eq!(code, Some(0));
+    assert!(said.contains("150001 = 1 kept + 0 duplicates + 150000 rejected"), "{said}");
+    let sql = "SELECT count(*), count(DISTINCT position) FROM rejects";
+    let (said, _) = run(&["query", sql, "--format", "csv"], b"", case.path());
+    assert_eq!(said.lines().last(), Some("150000,150000"));
+    let folder = case.path().join("roletrail-store");
+    let files = walkdir::WalkDir::new(folder).into_iter().filter_map(Result::ok);
+    let files = files.filter(|f| f.path().to_string_lossy().contains("rejects"));
+    let files = files.filter(|f| f.path().extension().is_some_and(|e| e == "parquet")).count();
+    assert!(files > 1, "they are written as they come, not kept: {files} files");
+}

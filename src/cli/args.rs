@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, value_parser};
 use clap_complete::Shell;
 
 use super::s3::S3Args;
@@ -59,7 +59,7 @@ pub enum Command {
 /// `ingest`
 #[derive(Debug, clap::Args)]
 pub struct Ingest {
-    /// Files, folders, globs, or s3://BUCKET/PREFIX
+    /// Files, folders, globs, s3://BUCKET/PREFIX, or - for standard input
     #[arg(required = true, value_name = "SOURCE")]
     pub sources: Vec<String>,
     /// Only logs of this account, by their paths; may be repeated
@@ -75,14 +75,20 @@ pub struct Ingest {
     #[arg(long)]
     pub strict: bool,
     /// Worker threads; 0 means one a core
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub threads: usize,
-    /// Most MiB that one file may inflate to
-    #[arg(long, value_name = "MIB", default_value_t = 16 * 1024)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = value_parser!(u64).range(0..=256))]
+    pub threads: u64,
+    /// Most MiB that one file may inflate to; the files of an archive together four times that
+    #[arg(long, value_name = "MIB", default_value_t = 16 * 1024, value_parser = value_parser!(u64).range(1..=1 << 30))]
     pub max_inflated: u64,
     /// Largest record, KiB
-    #[arg(long, value_name = "KIB", default_value_t = 16 * 1024)]
-    pub max_record: usize,
+    #[arg(long, value_name = "KIB", default_value_t = 16 * 1024, value_parser = value_parser!(u64).range(1..=256 * 1024))]
+    pub max_record: u64,
+    /// Longest string in a record, KiB
+    #[arg(long, value_name = "KIB", default_value_t = 4 * 1024, value_parser = value_parser!(u64).range(1..=256 * 1024))]
+    pub max_string: u64,
+    /// Deepest nesting of a record
+    #[arg(long, value_name = "LEVELS", default_value_t = 128, value_parser = value_parser!(u64).range(1..=128))]
+    pub max_depth: u64,
     /// How S3 is asked
     #[command(flatten)]
     pub s3: S3Args,

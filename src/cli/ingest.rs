@@ -16,9 +16,6 @@ use crate::output::safe;
 use crate::pipeline;
 use crate::sources::{self, LeftOut, Selection};
 
-/// Problems that are shown one by one; the rest is in the table `rejects`.
-const MOST_PROBLEMS: usize = 20;
-
 /// Runs the command.
 pub async fn run(store: &Path, command: Ingest, ui: &Ui) -> Result<Outcome> {
     let now = chrono::Utc::now().timestamp_micros();
@@ -32,10 +29,12 @@ pub async fn run(store: &Path, command: Ingest, ui: &Ui) -> Result<Outcome> {
     };
     let options = Options {
         sources: sources::Options { only, s3: command.s3.settings() },
-        threads: command.threads,
+        threads: size(command.threads, 1),
         inflated_bytes: command.max_inflated.saturating_mul(1 << 20),
         limits: Limits {
-            record_bytes: command.max_record.saturating_mul(1 << 10),
+            record_bytes: size(command.max_record, 1 << 10),
+            string_bytes: size(command.max_string, 1 << 10),
+            depth: size(command.max_depth, 1),
             ..Limits::default()
         },
         ..Options::default()
@@ -43,7 +42,7 @@ pub async fn run(store: &Path, command: Ingest, ui: &Ui) -> Result<Outcome> {
     let started = Instant::now();
     let bar = ui.progress();
     let done = pipeline::ingest(store, &command.sources, &options, &bar).await?;
-    report_problems(&done.problems, ui);
+    report_problems(&done.problems, done.books.rejected, ui);
     for file in &done.conflicts {
         let path = file.path.display();
         ui.note(&format!(
@@ -57,16 +56,18 @@ pub async fn run(store: &Path, command: Ingest, ui: &Ui) -> Result<Outcome> {
     Ok(if rejected && command.strict { Outcome::Rejected } else { Outcome::Done })
 }
 
-/// Names file, position and reason of what could not be read.
-pub fn report_problems(problems: &[FileReject], ui: &Ui) {
-    for FileReject { path, reject } in problems.iter().take(MOST_PROBLEMS) {
+fn size(number: u64, unit: usize) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX).saturating_mul(unit)
+}
+
+/// Names file, position and reason of what could not be read: the first of `all`.
+pub fn report_problems(problems: &[FileReject], all: u64, ui: &Ui) {
+    for FileReject { path, reject } in problems {
         ui.note(&format!("warning: {}: {}: {}", path.display(), reject.position, reject.reason));
     }
-    if problems.len() > MOST_PROBLEMS {
-        ui.note(&format!(
-            "warning: {} more; see SELECT * FROM rejects",
-            problems.len() - MOST_PROBLEMS
-        ));
+    let more = all.saturating_sub(problems.len() as u64);
+    if more > 0 {
+        ui.note(&format!("warning: {more} more; see SELECT * FROM rejects"));
     }
 }
 

@@ -26,8 +26,8 @@ pub struct SourceArgs {
     #[arg(long, value_name = "SNAPSHOT", conflicts_with = "logs")]
     pub as_of: Option<u64>,
     /// Memory that may be used, MiB
-    #[arg(long, value_name = "MIB", default_value_t = 1024)]
-    pub memory: usize,
+    #[arg(long, value_name = "MIB", default_value_t = 1024, value_parser = clap::value_parser!(u64).range(64..=1 << 24))]
+    pub memory: u64,
     /// How S3 is asked
     #[command(flatten)]
     pub s3: S3Args,
@@ -38,14 +38,14 @@ pub struct SourceArgs {
 /// # Errors
 /// The store's, or [`Error::NothingReadable`].
 pub async fn open(store: &Path, args: &SourceArgs, ui: &Ui) -> Result<Sql> {
-    let memory = args.memory.max(64) << 20;
+    let memory = usize::try_from(args.memory << 20).unwrap_or(usize::MAX);
     if !args.logs.is_empty() {
         let bar = ui.progress();
         let s3 = args.s3.settings();
         let sources = sources::Options { s3, ..sources::Options::default() };
         let options = Options { sources, ..Options::default() };
         let loaded = pipeline::load(&args.logs, &options, memory / 2, &bar)?;
-        super::ingest::report_problems(&loaded.problems, ui);
+        super::ingest::report_problems(&loaded.problems, loaded.books.rejected, ui);
         return Sql::open(Source::Memory(loaded.tables), memory / 2).await;
     }
     if !Store::exists(store) {

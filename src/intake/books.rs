@@ -154,3 +154,16 @@ pub struct FileReject {
     /// Where in it, why, and the text.
     pub reject: Reject,
 }
+
+impl FileReject {
+    /// About how much memory it takes.
+    pub fn bytes(&self) -> usize {
+        let text = &self.reject;
+        let content = text.content.as_ref().map_or(0, String::len);
+        size_of::<FileReject>()
+            + self.path.as_os_str().len()
+            + text.position.len()
+            + text.reason.len()
+            + content
+    }
+}

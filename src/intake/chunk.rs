@@ -74,6 +74,8 @@ pub struct Chunk {
     pub parts: Vec<FilePart>,
     /// What could not be read.
     pub rejects: Vec<FileReject>,
+    /// About how much memory the rejects take.
+    pub reject_bytes: usize,
 }
 
 /// Files in one chunk.
@@ -88,6 +90,7 @@ pub struct ChunkBuilder {
     shared_calls: Vec<(usize, SharedCall)>,
     parts: Vec<FilePart>,
     rejects: Vec<FileReject>,
+    reject_bytes: usize,
     /// Bytes of JSON that went in.
     pub bytes: usize,
 }
@@ -118,7 +121,8 @@ impl ChunkBuilder {
 
     /// Adds something that could not be read.
     pub fn reject(&mut self, file: usize, reject: FileReject) {
-        self.bytes += reject.reject.content.as_ref().map_or(64, String::len);
+        self.bytes += reject.bytes();
+        self.reject_bytes += reject.bytes();
         self.rejects.push(reject);
         let part = self.part(file);
         part.records += 1;
@@ -163,11 +167,17 @@ impl ChunkBuilder {
             shared_calls: std::mem::take(&mut self.shared_calls),
             parts: std::mem::take(&mut self.parts),
             rejects: std::mem::take(&mut self.rejects),
+            reject_bytes: std::mem::take(&mut self.reject_bytes),
         })
     }
 }
 
 impl Chunk {
+    /// About how much memory it takes.
+    pub fn memory_size(&self) -> usize {
+        self.batch.get_array_memory_size() + self.reject_bytes
+    }
+
     /// Leaves out the rows that are duplicates, but not from the batch; `claims` are those of the
     /// rows, in order.
     pub fn leave_out_duplicates(&mut self, claims: &[Claim]) {

@@ -62,7 +62,7 @@ impl Gate {
     /// turn has come, this one or others; blocks while too much waits. After [`Gate::close`]
     /// nothing passes any more.
     pub fn submit(&self, ticket: Ticket, chunk: Chunk, last: bool) -> Vec<Passed> {
-        let size = chunk.batch.get_array_memory_size();
+        let size = chunk.memory_size();
         let mut state = self.lock();
         while state.waiting_bytes > MOST_WAITING && ticket != state.next && !state.closed {
             state = self.moved.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -76,8 +76,7 @@ impl Gate {
         loop {
             let next = state.next;
             let Some((chunk, last)) = state.waiting.remove(&next) else { break };
-            state.waiting_bytes =
-                state.waiting_bytes.saturating_sub(chunk.batch.get_array_memory_size());
+            state.waiting_bytes = state.waiting_bytes.saturating_sub(chunk.memory_size());
             state.next = if last { (next.0 + 1, 0) } else { (next.0, next.1 + 1) };
             passed.push(state.pass(chunk));
         }

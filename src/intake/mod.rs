@@ -12,6 +12,7 @@ pub mod chunk;
 pub mod coverage;
 pub mod gate;
 mod reading;
+mod rejects;
 pub mod seen;
 pub mod worker;
 
@@ -68,6 +69,10 @@ impl Options {
 pub trait Sink: Sync {
     /// May be called by several threads.
     fn write(&self, events: DayEvents) -> Result<()>;
+
+    /// Takes rejects, in several goes if they are many; each go is sorted by file and position. May be
+    /// called by several threads.
+    fn rejects(&self, rejects: Vec<books::FileReject>) -> Result<()>;
 }
 
 /// Sorted events of one day.

@@ -9,6 +9,7 @@ use super::by_day::ByDay;
 use super::chunk::ChunkBuilder;
 use super::coverage::Coverage;
 use super::gate::{Gate, Passed};
+use super::rejects::{Rejects, note_first};
 use super::seen::Seen;
 use super::{Options, Progress, Sink};
 use crate::decode::Decoder;
@@ -30,8 +31,8 @@ pub struct Intake {
     pub books: Vec<FileBook>,
     /// Files in archives that nobody asked for.
     pub left_out: u64,
-    /// What could not be read, by file and position.
-    pub rejects: Vec<FileReject>,
+    /// The first things that could not be read, by file and position; the sink has all of them.
+    pub first_rejects: Vec<FileReject>,
     /// What linking needs.
     pub facts: Facts,
     /// Hours that have logs.
@@ -66,6 +67,7 @@ pub fn run(
         units: units(files),
         next_unit: AtomicUsize::new(0),
         gate: Gate::new(seen, books.collect()),
+        rejects: Rejects::new(sink),
         by_day: ByDay::new(sink, options.waiting_bytes, workers),
         options,
         progress,
@@ -96,15 +98,18 @@ pub fn run(
     }
     intake.left_out = shared.left_out.into_inner();
     intake.books = shared.gate.into_books();
-    intake
-        .rejects
-        .sort_by(|a, b| (&a.path, &a.reject.position).cmp(&(&b.path, &b.reject.position)));
+    intake.first_rejects = shared.rejects.finish()?;
     Ok(intake)
 }
 
 impl Intake {
+    /// Files that could not even be looked at are in the books like those that could not be read.
+    pub fn add_unreadable(&mut self, book: FileBook, reject: &FileReject) {
+        self.books.push(book);
+        note_first(&mut self.first_rejects, std::slice::from_ref(reject));
+    }
+
     fn merge(&mut self, other: Intake) {
-        self.rejects.extend(other.rejects);
         self.coverage.merge(other.coverage);
     }
 }
@@ -136,6 +141,7 @@ pub(super) struct Shared<'a> {
     units: Vec<std::ops::Range<usize>>,
     next_unit: AtomicUsize,
     gate: Gate,
+    rejects: Rejects<'a>,
     by_day: ByDay<'a>,
     pub options: &'a Options,
     progress: &'a dyn Progress,
@@ -218,7 +224,7 @@ impl<'a> Worker<'a> {
     /// Counts what passed the gate and sends it on.
     fn take_over(&mut self, Passed { mut chunk, claims }: Passed) -> Result<()> {
         chunk.leave_out_duplicates(&claims);
-        self.result.rejects.append(&mut chunk.rejects);
+        self.shared.rejects.add(std::mem::take(&mut chunk.rejects))?;
         let coverage = &mut self.result.coverage;
         let mut facts = self.shared.facts.lock().unwrap_or_else(PoisonError::into_inner);
         chunk.observe(|row, observed, account| {

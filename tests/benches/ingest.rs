@@ -164,6 +164,13 @@ fn decode(files: &[LogFile], build: bool) {
 struct Kept(std::sync::Mutex<Vec<(i32, Vec<arrow::array::RecordBatch>)>>);
 
 impl Sink for Kept {
+    fn rejects(
+        &self,
+        rejects: Vec<roletrail::intake::books::FileReject>,
+    ) -> roletrail::error::Result<()> {
+        panic!("{rejects:?}")
+    }
+
     fn write(&self, events: roletrail::intake::DayEvents) -> roletrail::error::Result<()> {
         let batches = events.batches.collect::<roletrail::error::Result<_>>()?;
         self.0.lock().unwrap().push((events.day, batches));

@@ -11,6 +11,13 @@ use roletrail::sources::discover;
 struct Nowhere;
 
 impl roletrail::intake::Sink for Nowhere {
+    fn rejects(
+        &self,
+        _: Vec<roletrail::intake::books::FileReject>,
+    ) -> roletrail::error::Result<()> {
+        Ok(())
+    }
+
     fn write(&self, _: roletrail::intake::DayEvents) -> roletrail::error::Result<()> {
         Ok(())
     }
