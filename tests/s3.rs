@@ -195,7 +195,9 @@ fn one_object_a_prefix_and_globs_are_sources() {
     assert_eq!(kept(&[&format!("s3://logs/{LOG}")]), 1);
     assert_eq!(kept(&["s3://logs/AWSLogs/111111111111/CloudTrail"]), 3);
     assert_eq!(kept(&["s3://logs/AWSLogs/*/CloudTrail/eu-*"]), 2);
-    assert_eq!(kept(&["s3://logs/**/01/*.json.gz"]), 3);
+    server.requests();
+    assert_eq!(kept(&["s3://logs/**/01/*.json.gz", "--request-payer"]), 3);
+    assert!(server.requests().iter().all(|request| request.payer == "requester"));
     let nothing = place.run(&["ingest", "s3://logs/awslogs/"]);
     assert_eq!(nothing.code, 3, "{}", nothing.err);
     assert!(nothing.err.contains("nothing lies there"), "{}", nothing.err);
@@ -471,6 +473,14 @@ fn credentials_come_from_a_container_or_an_instance() {
         let asked = server.requests();
         assert!(asked.iter().any(signed), "{asked:?}");
     }
+    // It refuses: that is no word about the bucket.
+    server.behave(|request| match request.line.contains("/latest/") {
+        true => Answer::Say(403, "<Error><Code>AccessDenied</Code></Error>"),
+        false => Answer::Pass,
+    });
+    let place = Place::new(&server);
+    let refused = said(place.command(&["ingest", "s3://logs"]).envs(instance));
+    assert!(refused.err.contains("there are no AWS credentials"), "{}", refused.err);
     // No metadata service: said at once, not after minutes.
     let place = Place::new(&server);
     let mut command = place.command(&["ingest", "s3://logs"]);

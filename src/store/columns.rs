@@ -16,7 +16,7 @@ pub const FILES: TableDef = TableDef {
 
 #[rustfmt::skip]
 const FILE_COLUMNS: &[Column] = &[
-    col("path", Text, "path as given; a file in an archive: archive!path in it; - for standard input"),
+    col("path", Text, "path as given, or s3://bucket/key; a file in an archive: archive!path in it; - for standard input"),
     col("size_bytes", Int, "size of the object as stored"),
     col("sha256", Text, "SHA-256 of the object as stored, hexadecimal; null when it could not be read"),
     col("modified_at", Time, "modification time when it was read"),

@@ -27,6 +27,7 @@ pub struct Request {
     pub line: String,
     pub authorization: String,
     pub range: String,
+    pub payer: String,
 }
 
 /// Ends with the test.
@@ -145,7 +146,8 @@ fn serve(
 ) -> Option<()> {
     let mut reader = BufReader::new(client.try_clone().ok()?);
     let mut head = Vec::new();
-    let (mut length, mut authorization, mut range) = (0, String::new(), String::new());
+    let (mut length, mut authorization) = (0, String::new());
+    let (mut range, mut payer) = (String::new(), String::new());
     loop {
         let mut line = String::new();
         reader.read_line(&mut line).ok().filter(|n| *n > 0)?;
@@ -153,6 +155,7 @@ fn serve(
         match name.to_ascii_lowercase().as_str() {
             "content-length" => length = value.trim().parse().ok()?,
             "authorization" => authorization = value.trim().to_owned(),
+            "x-amz-request-payer" => payer = value.trim().to_owned(),
             "range" => range = value.trim().to_owned(),
             "connection" => continue,
             _ => {}
@@ -165,7 +168,7 @@ fn serve(
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
     let line = head.first()?.trim().to_owned();
-    let request = Request { line, authorization, range };
+    let request = Request { line, authorization, range, payer };
     seen.lock().unwrap().push(request.clone());
     let answer = (behaviour.lock().unwrap())(&request);
     let most = match answer {

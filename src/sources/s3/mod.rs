@@ -60,7 +60,7 @@ impl Bucket {
         let region = option("region").or(found.as_ref()).map_or("us-east-1", String::as_str);
         let virtual_hosted = option("virtual_hosted_style_request").is_some_and(|v| v == "true");
         let aws = format!("https://s3.{region}.amazonaws.com");
-        let endpoint = option("endpoint_url").cloned().unwrap_or(aws);
+        let endpoint = option("endpoint_url").map_or(aws, |e| e.trim_end_matches('/').to_owned());
         let mut builder = AmazonS3Builder::new().with_bucket_name(name).with_region(region);
         for (name, value) in &resolved.options {
             let key: AmazonS3ConfigKey = name.parse().map_err(|e| wrong(name, &e))?;
@@ -146,4 +146,53 @@ fn runtime() -> Option<&'static Runtime> {
         builder.worker_threads(2).thread_name("s3").enable_all().build().ok()
     };
     RUNTIME.get_or_init(start).as_ref()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use object_store::path::Path;
+    use object_store::signer::Signer;
+
+    fn address(variables: &[(&str, &str)]) -> String {
+        let keys = [("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "x")];
+        let all = keys.iter().chain(variables);
+        let all = all.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let bucket = Bucket::connect("logs", &Settings::from_environment(all)).unwrap();
+        let key = Path::from("a.json.gz");
+        let runtime = runtime().unwrap();
+        let method = "GET".parse().unwrap();
+        let signed = bucket.store.signed_url(method, &key, Duration::from_secs(1));
+        let url = runtime.block_on(signed).unwrap().to_string();
+        url.split('?').next().unwrap().to_owned()
+    }
+
+    #[test]
+    fn buckets_are_part_of_the_path_or_of_the_host() {
+        let region = ("AWS_REGION", "eu-west-3");
+        let virtual_hosted = ("AWS_VIRTUAL_HOSTED_STYLE_REQUEST", "true");
+        let own = ("AWS_ENDPOINT_URL", "https://s3.example:9000/");
+        let aws = "s3.eu-west-3.amazonaws.com";
+        assert_eq!(address(&[region]), format!("https://{aws}/logs/a.json.gz"));
+        assert_eq!(address(&[region, virtual_hosted]), format!("https://logs.{aws}/a.json.gz"));
+        assert_eq!(address(&[own]), "https://s3.example:9000/logs/a.json.gz");
+        assert_eq!(address(&[own, virtual_hosted]), "https://logs.s3.example:9000/a.json.gz");
+    }
+
+    #[test]
+    fn secrets_are_never_part_of_what_is_shown() {
+        let keys = [
+            ("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE"),
+            ("AWS_SECRET_ACCESS_KEY", "secret"),
+            ("AWS_REGION", "eu-west-1"),
+        ];
+        let keys = keys.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let settings = Settings::from_environment(keys.into_iter());
+        let bucket = Bucket::connect("logs", &settings).unwrap();
+        let shown = format!("{settings:?} {bucket:?}");
+        assert!(!shown.contains("secret") && !shown.contains("AKIA"), "{shown}");
+        let half = [("AWS_ACCESS_KEY_ID".to_owned(), "AKIAEXAMPLE".to_owned())];
+        let error = Bucket::connect("logs", &Settings::from_environment(half.into_iter()));
+        assert!(error.unwrap_err().hint().unwrap().contains("needs its secret key"));
+    }
 }

@@ -172,3 +172,63 @@ pub(super) fn no_credentials() -> Error {
          --no-sign-request",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(variables: &[(&str, &str)]) -> Settings {
+        let owned = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Settings::from_environment(owned)
+    }
+
+    fn resolved(settings: &Settings) -> std::collections::BTreeMap<&'static str, String> {
+        settings.resolve().unwrap().options.into_iter().collect()
+    }
+
+    #[test]
+    fn options_come_before_the_environment_and_that_before_the_profile() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = dir.path().join("config");
+        let text = "[profile ops]\nregion = eu-west-1\nendpoint_url = https://profile.example\n\
+                    aws_access_key_id = AKIAPROFILE\naws_secret_access_key = x\n";
+        std::fs::write(&config, text).unwrap();
+        let mut both = settings(&[
+            ("AWS_CONFIG_FILE", config.to_str().unwrap()),
+            ("AWS_PROFILE", "ops"),
+            ("AWS_ACCESS_KEY_ID", "AKIAENVIRONMENT"),
+            ("AWS_SECRET_ACCESS_KEY", "y"),
+            ("AWS_DEFAULT_REGION", "eu-north-1"),
+            ("AWS_ENDPOINT_URL", "https://general.example"),
+            ("AWS_ENDPOINT_URL_S3", "https://s3.example"),
+            ("AWS_REQUEST_PAYER", ""),
+        ]);
+        let by_environment = resolved(&both);
+        let get = |name| by_environment.get(name).map(String::as_str);
+        assert_eq!(get("access_key_id"), Some("AKIAENVIRONMENT"));
+        assert_eq!(get("region"), Some("eu-north-1"));
+        assert_eq!(get("endpoint_url"), Some("https://s3.example"));
+        assert_eq!((get("allow_http"), get("request_payer")), (None, None));
+        both.profile = Some("ops".to_owned());
+        both.endpoint = Some("http://127.0.0.1:9".to_owned());
+        let by_option = resolved(&both);
+        assert_eq!(by_option["access_key_id"], "AKIAPROFILE");
+        assert_eq!(by_option["endpoint_url"], "http://127.0.0.1:9");
+        assert_eq!(by_option["allow_http"], "true");
+        both.anonymous = true;
+        assert!(!resolved(&both).contains_key("access_key_id"));
+        assert!(!format!("{both:?}").contains("AKIA"), "values are not shown");
+    }
+
+    #[test]
+    fn a_token_file_comes_before_the_instance() {
+        let role = [("AWS_ROLE_ARN", "arn:aws:iam::111111111111:role/reader")];
+        assert!(settings(&role).resolve().unwrap().instance_credentials);
+        let token = [role[0], ("AWS_WEB_IDENTITY_TOKEN_FILE", "/token")];
+        let by_token = settings(&token).resolve().unwrap();
+        assert!(!by_token.instance_credentials);
+        assert!(by_token.options.contains(&("web_identity_token_file", "/token".to_owned())));
+        let off = settings(&[("AWS_EC2_METADATA_DISABLED", "true")]);
+        assert!(matches!(off.resolve(), Err(Error::Usage { .. })));
+    }
+}

@@ -33,6 +33,10 @@ pub(super) enum Doing {
 /// Cause and remedy in one sentence. `endpoint` is what was asked, for people.
 pub(super) fn explain(error: &object_store::Error, doing: Doing, endpoint: &str) -> String {
     let text = everything(error);
+    // Whoever hands out credentials may refuse as well, with the same codes.
+    if let Some(known) = without_credentials(&text) {
+        return known;
+    }
     let code = element(&text, "Code");
     if let Some(known) = code.and_then(|code| by_code(code, doing, &text)) {
         return known;
@@ -116,6 +120,22 @@ fn wrong_region(region: Option<&str>) -> String {
     }
 }
 
+/// Trouble on the way to credentials, before the bucket was asked.
+fn without_credentials(text: &str) -> Option<String> {
+    let has = |part: &str| text.contains(part);
+    if has("latest/api/token") || has("latest/meta-data") || has("security-credentials") {
+        let text = "there are no AWS credentials: neither in the environment nor in a profile, and \
+                    this machine has no instance role; for a public bucket give --no-sign-request";
+        return Some(text.to_owned());
+    }
+    if has("AssumeRoleWithWebIdentity") {
+        let text = "AWS STS gave no credentials for the web identity token; check AWS_ROLE_ARN and \
+                    AWS_WEB_IDENTITY_TOKEN_FILE";
+        return Some(text.to_owned());
+    }
+    None
+}
+
 fn by_text(text: &str, doing: Doing, endpoint: &str) -> String {
     let has = |part: &str| text.contains(part);
     if has("Received redirect without LOCATION") || has("301 Moved Permanently") {
@@ -123,16 +143,6 @@ fn by_text(text: &str, doing: Doing, endpoint: &str) -> String {
     }
     if has("403 Forbidden") {
         return denied(doing);
-    }
-    if has("169.254.169.254") || has("latest/api/token") || has("security-credentials") {
-        return "there are no AWS credentials: neither in the environment nor in a profile, and this \
-                machine has no instance role; for a public bucket give --no-sign-request"
-            .to_owned();
-    }
-    if has("WebIdentity") || has("sts.") {
-        return "AWS STS gave no credentials for the web identity token; check AWS_ROLE_ARN and \
-                AWS_WEB_IDENTITY_TOKEN_FILE"
-            .to_owned();
     }
     if has("certificate") {
         return format!("the certificate of {endpoint} is not trusted");
