@@ -128,7 +128,8 @@ fn without_credentials(text: &str) -> Option<String> {
                     this machine has no instance role; for a public bucket give --no-sign-request";
         return Some(text.to_owned());
     }
-    if has("AssumeRoleWithWebIdentity") {
+    // The request to STS, whose address holds the token.
+    if has(" REDACTED ") {
         let text = "AWS STS gave no credentials for the web identity token; check AWS_ROLE_ARN and \
                     AWS_WEB_IDENTITY_TOKEN_FILE";
         return Some(text.to_owned());
