@@ -7,7 +7,7 @@ use super::json::{Obj, list};
 use super::truth::Behind;
 
 /// A record on its way to a log file, with the truth about it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Record {
     /// The account whose log receives it.
     pub account: String,

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
-use std::io::Read;
 use std::path::Path;
 
 use serde_json::Value;
@@ -21,6 +20,9 @@ fn folder() -> tempfile::TempDir {
 }
 
 /// Every file below `root` with its bytes, by path relative to it.
+#[path = "../../tests/support/handed.rs"]
+mod handed;
+
 fn files(root: &Path) -> BTreeMap<String, Vec<u8>> {
     walkdir::WalkDir::new(root)
         .into_iter()
@@ -35,14 +37,7 @@ fn files(root: &Path) -> BTreeMap<String, Vec<u8>> {
 
 /// The records of every log file below `root`, repeats included.
 fn records(root: &Path) -> Vec<Value> {
-    let mut records = Vec::new();
-    for (name, bytes) in files(root).iter().filter(|(name, _)| name.ends_with(".json.gz")) {
-        let mut text = String::new();
-        flate2::read::GzDecoder::new(bytes.as_slice()).read_to_string(&mut text).expect("gzip");
-        let document: Value = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{name}: {e}"));
-        records.extend(document["Records"].as_array().expect("Records").iter().cloned());
-    }
-    records
+    files(root).iter().flat_map(|(name, bytes)| handed::records(name, bytes)).collect()
 }
 
 /// The lines of every `truth.csv` below `root`, split at commas (no field of these holds one).
@@ -137,7 +132,7 @@ fn every_record_has_what_cloudtrail_always_writes() {
         }
         recipients.insert(text(&record, "/eventID").to_string(), recipient);
     }
-    for (name, _) in files(out.path()).iter().filter(|(name, _)| name.ends_with(".gz")) {
+    for (name, _) in files(out.path()).iter().filter(|(name, _)| name.ends_with(".json.gz")) {
         let parts: Vec<&str> = name.rsplit('/').collect();
         assert!(parts[0].starts_with(parts[6]), "{name}");
         assert_eq!((parts[5], parts[0].rsplit('_').next().map(str::len)), ("CloudTrail", Some(24)));

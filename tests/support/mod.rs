@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 pub mod agree;
+pub mod handed;
 pub mod harm;
 pub mod oracle;
 pub mod python;
@@ -28,13 +29,11 @@ pub fn records(root: &Path) -> Vec<serde_json::Value> {
     let mut files: Vec<_> = walkdir::WalkDir::new(root)
         .into_iter()
         .map(|entry| entry.unwrap().into_path())
-        .filter(|path| path.to_str().unwrap().ends_with(".json.gz"))
+        .filter(|path| path.is_file())
         .collect();
     files.sort();
     let read = |path: &std::path::PathBuf| {
-        let gz = flate2::read::MultiGzDecoder::new(std::fs::File::open(path).unwrap());
-        let mut document: serde_json::Value = serde_json::from_reader(gz).unwrap();
-        std::mem::take(document["Records"].as_array_mut().unwrap())
+        handed::records(path.to_str().unwrap(), &std::fs::read(path).unwrap())
     };
     files.iter().flat_map(read).collect()
 }

@@ -1,0 +1,9 @@
+#![no_main]
+//! Objects as stored: gzip, zstd, zip, tar, and what lies in them.
+
+#[path = "../properties.rs"]
+mod properties;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    properties::object(bytes);
+});

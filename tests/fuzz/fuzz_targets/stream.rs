@@ -1,0 +1,9 @@
+#![no_main]
+//! Text in any container: JSON in all its forms, lines, CSV.
+
+#[path = "../properties.rs"]
+mod properties;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    properties::stream(bytes);
+});
