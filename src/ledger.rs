@@ -2,7 +2,8 @@
 //! hours are covered. Turns the books of an intake into rows, and rows back into what the next
 //! ingest must know.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -15,15 +16,16 @@ use crate::events::EVENTS;
 use crate::intake::FileBook;
 use crate::intake::books::FileReject;
 use crate::intake::coverage::{Count, Coverage, Hour};
-use crate::intake::seen::{EventKey, Seen, event_key};
+use crate::intake::seen::{EventKey, event_key};
+use crate::model::time;
 use crate::sources::LogFile;
 use crate::sources::open::sha256_of;
-use crate::store::Transaction;
 use crate::store::columns::{COVERAGE, FILES, REJECTS};
+use crate::store::{Place, Transaction};
 use crate::table::build::{Cell, RowsBuilder};
 use crate::table::typed;
 
-/// The files that are in. There may be millions: texts are kept as 128 bits of their SHA-256.
+/// The files that are in. There may be millions: texts are kept as hashes under a key that nobody knows.
 #[derive(Default)]
 pub struct KnownFiles {
     by_path: HashMap<EventKey, KnownFile>,
@@ -136,21 +138,19 @@ impl KnownFile {
     }
 }
 
-/// The events that are in, by id and content.
+/// The events of a day that are in: calls `each` with id and content.
 ///
 /// # Errors
 /// The store's.
-pub fn seen_events(tx: &Transaction) -> Result<Seen> {
-    let mut seen = Seen::default();
-    tx.read_each(&EVENTS, &["event_id", "record_hash"], |batch| {
+pub fn stored_events(tx: &Transaction, day: i32, each: &mut dyn FnMut(&str, u64)) -> Result<()> {
+    tx.read_day(&EVENTS, &["event_id", "record_hash"], &time::format_date(day), |batch| {
         let ids: &StringArray = typed(&batch, "event_id")?;
         let hashes: &Int64Array = typed(&batch, "record_hash")?;
         for row in 0..batch.num_rows() {
-            seen.claim(event_key(ids.value(row)), hashes.value(row).cast_unsigned());
+            each(ids.value(row), hashes.value(row).cast_unsigned());
         }
         Ok(())
-    })?;
-    Ok(seen)
+    })
 }
 
 /// Rows of **files**. `now` is the time of the ingest, microseconds since 1970.
@@ -202,13 +202,36 @@ pub fn reject_rows(rejects: &[FileReject]) -> Result<RecordBatch> {
     rows.finish()
 }
 
-/// Rows of **coverage**: what the store has, and what this intake adds.
+/// Adds to **coverage** what this intake adds; days of which it has nothing stay as they are.
 ///
 /// # Errors
 /// The store's.
-pub fn coverage_rows(tx: &Transaction, added: &Coverage) -> Result<RecordBatch> {
-    let mut counts = added.counts();
-    for batch in tx.read(&COVERAGE, &["account_id", "aws_region", "hour", "files", "events"])? {
+pub fn add_coverage(tx: &mut Transaction, added: &Coverage) -> Result<()> {
+    let mut days: BTreeMap<i32, BTreeMap<Hour, Count>> = BTreeMap::new();
+    for (hour, count) in added.counts() {
+        days.entry(time::day_of(hour.2)).or_default().insert(hour, count);
+    }
+    let parts = tx.parts(&COVERAGE)?;
+    let (mut names, mut files) = (BTreeSet::new(), Vec::new());
+    for (day, mut counts) in days {
+        let part = time::format_date(day);
+        add_stored_coverage(tx, parts.get(&part).map_or(&[], Vec::as_slice), &mut counts)?;
+        let batch = coverage_batch(&counts)?;
+        let rows = batch.num_rows();
+        let place = Place::Part(&part);
+        files.push(tx.write_sorted(&COVERAGE, place, rows, std::iter::once(Ok(batch)))?);
+        names.insert(part);
+    }
+    tx.replace_parts(&COVERAGE, names, files)
+}
+
+fn add_stored_coverage(
+    tx: &Transaction,
+    files: &[PathBuf],
+    counts: &mut BTreeMap<Hour, Count>,
+) -> Result<()> {
+    let columns = ["account_id", "aws_region", "hour", "files", "events"];
+    tx.read_files(&COVERAGE, &columns, files, None, |batch| {
         let account: &StringArray = typed(&batch, "account_id")?;
         let region: &StringArray = typed(&batch, "aws_region")?;
         let hour: &TimestampMicrosecondArray = typed(&batch, "hour")?;
@@ -222,8 +245,8 @@ pub fn coverage_rows(tx: &Transaction, added: &Coverage) -> Result<RecordBatch> 
             count.files += files.value(row).cast_unsigned();
             count.events += events.value(row).cast_unsigned();
         }
-    }
-    coverage_batch(&counts)
+        Ok(())
+    })
 }
 
 /// Rows of **coverage**.

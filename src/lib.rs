@@ -37,7 +37,7 @@ pub mod events;
 pub mod grants;
 pub mod intake;
 pub mod ledger;
-pub mod linking_state;
+pub mod linking;
 pub mod output;
 pub mod pipeline;
 pub mod sessions;

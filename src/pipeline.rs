@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use arrow::array::RecordBatch;
@@ -14,15 +13,14 @@ use crate::events::EVENTS;
 use crate::intake::books::FileReject;
 use crate::intake::seen::Seen;
 use crate::intake::{self, Books, DayEvents, FileBook, Intake, Options, Progress, Sink};
+use crate::ledger;
+use crate::linking::{self, Brought};
 use crate::model::time;
-use crate::sessions::link::Linked;
-use crate::sessions::rows::{self, TableRows};
-use crate::sessions::{Facts, link};
+use crate::sessions::Facts;
 use crate::sources::{Found, LeftOut, discover};
-use crate::store::columns::{COVERAGE, FILES, LINKING_STATE, REJECTS};
-use crate::store::{DataFile, Snapshot, Transaction};
+use crate::store::columns::{COVERAGE, FILES, REJECTS};
+use crate::store::{DataFile, Place, Snapshot, Transaction};
 use crate::table::TableDef;
-use crate::{ledger, linking_state};
 
 /// What an ingest did.
 #[derive(Debug)]
@@ -70,29 +68,31 @@ pub async fn ingest(
     let mut tx = Transaction::begin(dir).await?;
     let known = ledger::KnownFiles::read(&tx)?;
     let (files, already_in) = known.new_among(std::mem::take(&mut found.files));
-    let seen = if files.is_empty() { Seen::default() } else { ledger::seen_events(&tx)? };
     let sink = StoreSink::new(&tx);
-    let mut intake = intake::run(&files, seen, options, &sink, progress)?;
+    let stored = |day: i32, each: &mut dyn FnMut(&str, u64)| ledger::stored_events(&tx, day, each);
+    let mut intake = intake::run(&files, Seen::new(&stored), options, &sink, progress)?;
     sink.rejects(add_unreadable(&found, &mut intake))?;
-    let (event_files, reject_files) = sink.into_files();
+    let StoreSink { brought, files: event_files, rejects: reject_files, .. } = sink;
+    let [event_files, reject_files] = [event_files, reject_files]
+        .map(|files| files.into_inner().unwrap_or_else(PoisonError::into_inner));
     let books = sum(&intake, &found, already_in);
     if books.nothing_readable() {
         return Err(nothing_readable(sources, &found, &intake));
     }
 
-    let mut facts = linking_state::read(&tx)?;
     let unchanged = event_files.is_empty();
-    facts.merge(std::mem::take(&mut intake.facts));
+    let linked = if unchanged {
+        None
+    } else {
+        Some(linking::link_and_write(&tx, brought, options.most_facts)?)
+    };
     let now = chrono::Utc::now().timestamp_micros();
     append(&mut tx, &FILES, ledger::file_rows(&intake.books, now)?)?;
     tx.append(&REJECTS, reject_files)?;
-    if !unchanged {
-        let coverage = ledger::coverage_rows(&tx, &intake.coverage)?;
+    if let Some(linked) = linked {
         tx.append(&EVENTS, event_files)?;
-        replace(&mut tx, &COVERAGE, coverage)?;
-        for (def, files) in link_and_write(&tx, &facts)? {
-            tx.replace(def, files)?;
-        }
+        ledger::add_coverage(&mut tx, &intake.coverage)?;
+        linked.replace(&mut tx)?;
     }
     let snapshot = tx.commit().await?;
     let conflicts = intake.books.into_iter().filter(|file| file.conflicts > 0).collect();
@@ -110,8 +110,8 @@ pub fn load(
     progress: &dyn Progress,
 ) -> Result<Loaded> {
     let found = discover(sources, &options.sources)?;
-    let sink = MemorySink { limit: memory_bytes, state: Mutex::default() };
-    let mut intake = intake::run(&found.files, Seen::default(), options, &sink, progress)?;
+    let sink = MemorySink { limit: memory_bytes, state: Mutex::default(), facts: Mutex::default() };
+    let mut intake = intake::run(&found.files, Seen::nothing(), options, &sink, progress)?;
     sink.rejects(add_unreadable(&found, &mut intake))?;
     let books = sum(&intake, &found, 0);
     if books.nothing_readable() {
@@ -126,9 +126,9 @@ pub fn load(
         (REJECTS.name, vec![ledger::reject_rows(&state.rejects)?]),
         (COVERAGE.name, vec![coverage]),
     ]);
-    let linked = link(&intake.facts);
-    for (def, build) in rows::TABLES {
-        tables.insert(def.name, build(&linked).batches.collect::<Result<_>>()?);
+    let facts = sink.facts.into_inner().unwrap_or_else(PoisonError::into_inner);
+    for (def, batches) in linking::link_in_memory(&facts)? {
+        tables.insert(def.name, batches);
     }
     Ok(Loaded { tables, books, problems: intake.first_rejects })
 }
@@ -193,58 +193,10 @@ fn append(tx: &mut Transaction, def: &TableDef, batch: RecordBatch) -> Result<()
     tx.append(def, files)
 }
 
-type Written = Vec<(&'static TableDef, Vec<DataFile>)>;
-
-/// Links, and writes what linking makes; the facts are kept for the next ingest meanwhile.
-fn link_and_write(tx: &Transaction, facts: &Facts) -> Result<Written> {
-    let write_state = || -> Result<Vec<DataFile>> {
-        let mut files = Vec::new();
-        linking_state::each_batch(facts, |batch| {
-            files.extend(write(tx, &LINKING_STATE, batch)?);
-            Ok(())
-        })?;
-        Ok(files)
-    };
-    std::thread::scope(|scope| {
-        let state = scope.spawn(write_state);
-        let linked = link(facts);
-        // Every file that is being written takes memory: no more than two at a time.
-        let state = state.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-        let mut written = write_linked(tx, &linked)?;
-        written.push((&LINKING_STATE, state));
-        Ok(written)
-    })
-}
-
-/// Two threads share the tables: they are few, and of very different sizes.
-fn write_linked(tx: &Transaction, linked: &Linked) -> Result<Written> {
-    let next = AtomicUsize::new(0);
-    let some_tables = || -> Result<Written> {
-        let mut written = Written::new();
-        while let Some((def, build)) = rows::TABLES.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let TableRows { rows, batches } = build(linked);
-            let file =
-                if rows > 0 { Some(tx.write_sorted(def, None, rows, batches)?) } else { None };
-            written.push((*def, file.into_iter().collect()));
-        }
-        Ok(written)
-    };
-    std::thread::scope(|scope| {
-        let others = scope.spawn(some_tables);
-        let mut written = some_tables()?;
-        written.extend(others.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
-        Ok(written)
-    })
-}
-
-fn replace(tx: &mut Transaction, def: &TableDef, batch: RecordBatch) -> Result<()> {
-    let files = write(tx, def, batch)?;
-    tx.replace(def, files)
-}
-
 /// Events go to the store as Parquet files; whichever worker fills a day writes it.
 struct StoreSink<'t> {
     tx: &'t Transaction,
+    brought: Brought<'t>,
     files: Mutex<Vec<DataFile>>,
     rejects: Mutex<Vec<DataFile>>,
     writing: Mutex<()>,
@@ -253,13 +205,8 @@ struct StoreSink<'t> {
 impl StoreSink<'_> {
     fn new(tx: &Transaction) -> StoreSink<'_> {
         let (files, rejects) = (Mutex::default(), Mutex::default());
-        StoreSink { tx, files, rejects, writing: Mutex::default() }
-    }
-
-    /// The files of **events** and of **rejects**.
-    fn into_files(self) -> (Vec<DataFile>, Vec<DataFile>) {
-        let files = [self.files, self.rejects];
-        files.map(|files| files.into_inner().unwrap_or_else(PoisonError::into_inner)).into()
+        let brought = Brought::new(tx);
+        StoreSink { tx, brought, files, rejects, writing: Mutex::default() }
     }
 }
 
@@ -269,7 +216,7 @@ impl Sink for StoreSink<'_> {
         // input to decode meanwhile.
         let _one = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let day = time::format_date(events.day);
-        let file = self.tx.write_sorted(&EVENTS, Some(&day), events.rows, events.batches)?;
+        let file = self.tx.write_sorted(&EVENTS, Place::Day(&day), events.rows, events.batches)?;
         self.files.lock().unwrap_or_else(PoisonError::into_inner).push(file);
         Ok(())
     }
@@ -280,12 +227,17 @@ impl Sink for StoreSink<'_> {
         self.rejects.lock().unwrap_or_else(PoisonError::into_inner).extend(files);
         Ok(())
     }
+
+    fn keep(&self, facts: Facts) -> Result<()> {
+        self.brought.add(facts)
+    }
 }
 
 /// Events stay in memory, up to a limit.
 struct MemorySink {
     limit: usize,
     state: Mutex<Held>,
+    facts: Mutex<Facts>,
 }
 
 #[derive(Default)]
@@ -325,6 +277,11 @@ impl Sink for MemorySink {
         let mut held = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         self.hold(&mut held, rejects.iter().map(FileReject::bytes).sum())?;
         held.rejects.extend(rejects);
+        Ok(())
+    }
+
+    fn keep(&self, facts: Facts) -> Result<()> {
+        self.facts.lock().unwrap_or_else(PoisonError::into_inner).merge(facts);
         Ok(())
     }
 }

@@ -432,13 +432,14 @@ fn no_session_is_older_than_the_one_that_took_it() {
         let one = scene.assume(made, &anna, &a, "x", &format!("ASIAONE{made}"));
         scene.assume(taken, &one, &b, "x", &format!("ASIATWO{made}"));
     }
-    let sql = "SELECT started_at, contradictions FROM sessions WHERE role_name = 'B' ORDER BY 1";
+    let sql = "SELECT started_at, contradictions, depth, unresolved_reason FROM sessions
+        WHERE role_name = 'B' ORDER BY 1";
     assert_eq!(
         scene.ask(sql),
         [
-            "2024-05-01T09:59:58Z | [started_before_parent]",
-            "2024-05-01T10:59:59Z | []",
-            "2024-05-01T12:00:00Z | []",
+            "2024-05-01T09:59:58Z | [started_before_parent] | NULL | started_before_parent",
+            "2024-05-01T10:59:59Z | [] | 2 | NULL",
+            "2024-05-01T12:00:00Z | [] | 2 | NULL",
         ]
     );
 }

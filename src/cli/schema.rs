@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::output;
 use crate::sql::VIEWS;
 use crate::store::TABLES;
-use crate::store::columns::LINKING_STATE;
+use crate::store::columns::is_internal;
 use crate::table::build::RowsBuilder;
 use crate::table::{Column, Kind, TableDef, col};
 
@@ -23,7 +23,7 @@ const fn listing(name: &'static str, columns: &'static [Column]) -> TableDef {
 
 /// All tables and views that SQL sees, the answer first.
 pub fn tables() -> impl Iterator<Item = &'static TableDef> {
-    let stored = TABLES.iter().filter(|def| def.name != LINKING_STATE.name);
+    let stored = TABLES.iter().filter(|def| !is_internal(def));
     VIEWS.iter().map(|view| view.def).chain(stored)
 }
 

@@ -145,6 +145,8 @@ pub struct Caller {
     pub vouched_by: Option<String>,
     /// Session of the caller, if it has one.
     pub session_id: Option<String>,
+    /// When that session began.
+    pub created: Option<i64>,
     /// Credential of the caller.
     pub credential_id: String,
 }
@@ -237,6 +239,13 @@ impl Grant {
         self.principal.as_deref().unwrap_or(&self.caller)
     }
 
+    /// Whether the credentials that it was called with began later, by more than clocks may differ:
+    /// nobody can have called with them.
+    pub fn precedes_its_caller(&self) -> bool {
+        let began = self.obtained_by().created.map(|micros| micros.div_euclid(time::SECOND));
+        began.is_some_and(|began| began > self.second().saturating_add(1))
+    }
+
     /// Whether the record's own identity names nobody, and its request or response does.
     pub fn names_caller_elsewhere(&self) -> bool {
         let unnamed = self.caller.session_id.is_none() && self.kind != "AssumeRole";
@@ -286,6 +295,7 @@ fn common(event: &Event, kind: &str, source_file: &str, source_record: i64) -> G
         on_behalf_of_user_id: identity.on_behalf_of_user_id.clone(),
         vouched_by: identity.identity_store_arn.clone(),
         session_id: event.actor.session_id.as_deref().map(str::to_owned),
+        created: identity.session_created_at,
         credential_id: event.actor.credential_id.to_string(),
     };
     Grant {

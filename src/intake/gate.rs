@@ -6,6 +6,8 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use super::books::FileBook;
 use super::chunk::{Chunk, FilePart};
 use super::seen::{Claim, Seen};
+use crate::error::Result;
+use crate::model::time;
 
 /// Place of a chunk in the input: unit of work, piece of the unit.
 pub type Ticket = (usize, usize);
@@ -22,16 +24,16 @@ pub struct Passed {
 }
 
 /// See the module.
-pub struct Gate {
-    state: Mutex<State>,
+pub struct Gate<'s> {
+    state: Mutex<State<'s>>,
     moved: Condvar,
 }
 
-struct State {
+struct State<'s> {
     next: Ticket,
     waiting: BTreeMap<Ticket, (Chunk, bool)>,
     waiting_bytes: usize,
-    seen: Seen,
+    seen: Seen<'s>,
     /// Of the files, by number.
     books: Vec<FileBook>,
     /// Of files that were found in archives, by number.
@@ -39,9 +41,9 @@ struct State {
     closed: bool,
 }
 
-impl Gate {
+impl<'s> Gate<'s> {
     /// A gate that knows the events of earlier ingests, and one book a file.
-    pub fn new(seen: Seen, books: Vec<FileBook>) -> Gate {
+    pub fn new(seen: Seen<'s>, books: Vec<FileBook>) -> Gate<'s> {
         let state = State {
             next: (0, 0),
             waiting: BTreeMap::new(),
@@ -54,21 +56,24 @@ impl Gate {
         Gate { state: Mutex::new(state), moved: Condvar::new() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, State<'s>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Hands in a chunk; `last` when it is the last piece of its unit. Gives back all chunks whose
     /// turn has come, this one or others; blocks while too much waits. After [`Gate::close`]
     /// nothing passes any more.
-    pub fn submit(&self, ticket: Ticket, chunk: Chunk, last: bool) -> Vec<Passed> {
+    ///
+    /// # Errors
+    /// Those of reading which events are stored.
+    pub fn submit(&self, ticket: Ticket, chunk: Chunk, last: bool) -> Result<Vec<Passed>> {
         let size = chunk.memory_size();
         let mut state = self.lock();
         while state.waiting_bytes > MOST_WAITING && ticket != state.next && !state.closed {
             state = self.moved.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         if state.closed {
-            return Vec::new();
+            return Ok(Vec::new());
         }
         state.waiting.insert(ticket, (chunk, last));
         state.waiting_bytes += size;
@@ -78,11 +83,11 @@ impl Gate {
             let Some((chunk, last)) = state.waiting.remove(&next) else { break };
             state.waiting_bytes = state.waiting_bytes.saturating_sub(chunk.memory_size());
             state.next = if last { (next.0 + 1, 0) } else { (next.0, next.1 + 1) };
-            passed.push(state.pass(chunk));
+            passed.push(state.pass(chunk)?);
         }
         drop(state);
         self.moved.notify_all();
-        passed
+        Ok(passed)
     }
 
     /// Lets nothing pass any more, and wakes whoever waits: a worker has failed.
@@ -102,8 +107,8 @@ impl Gate {
     }
 }
 
-impl State {
-    fn pass(&mut self, mut chunk: Chunk) -> Passed {
+impl State<'_> {
+    fn pass(&mut self, mut chunk: Chunk) -> Result<Passed> {
         let mut claims = Vec::with_capacity(chunk.rows.len());
         for part in &mut chunk.parts {
             if let Some(book) = part.begin.take() {
@@ -111,7 +116,7 @@ impl State {
             }
         }
         for row in &chunk.rows {
-            let claim = self.seen.claim(row.key, row.content);
+            let claim = self.seen.claim(time::day_of(row.time), row.key, row.content)?;
             claims.push(claim);
             if let Some(book) = book_of(&mut self.books, &mut self.members, row.file) {
                 book.note_time(row.time);
@@ -123,7 +128,7 @@ impl State {
         for part in &chunk.parts {
             self.note_part(part);
         }
-        Passed { chunk, claims }
+        Ok(Passed { chunk, claims })
     }
 
     fn note_part(&mut self, part: &FilePart) {

@@ -20,10 +20,14 @@ use arrow::array::RecordBatch;
 
 use crate::decode::Limits;
 use crate::error::Result;
+use crate::sessions::Facts;
 use crate::sources;
 
 pub use books::{Books, FileBook};
 pub use worker::{Intake, run};
+
+/// Enough that cutting costs nothing, few enough for a small part of the memory.
+const MOST_FACTS: usize = 60_000;
 
 /// More threads than any machine has cores for.
 const MOST_WORKERS: usize = 256;
@@ -35,6 +39,9 @@ pub struct Options {
     pub threads: usize,
     /// Memory for decoded events that wait to be written, bytes.
     pub waiting_bytes: usize,
+    /// Facts (credentials, grants, shared calls) that are linked at once, about; so many are also held
+    /// while files are read.
+    pub most_facts: usize,
     /// Most bytes one file may inflate to.
     pub inflated_bytes: u64,
     /// Limits for single records.
@@ -48,6 +55,7 @@ impl Default for Options {
         Options {
             threads: 0,
             waiting_bytes: 48 << 20,
+            most_facts: MOST_FACTS,
             inflated_bytes: 16 << 30,
             limits: Limits::default(),
             sources: sources::Options::default(),
@@ -73,6 +81,9 @@ pub trait Sink: Sync {
     /// Takes rejects, in several goes if they are many; each go is sorted by file and position. May be
     /// called by several threads.
     fn rejects(&self, rejects: Vec<books::FileReject>) -> Result<()>;
+
+    /// Takes over what linking needs of the events that were written; may come in many pieces.
+    fn keep(&self, facts: Facts) -> Result<()>;
 }
 
 /// Sorted events of one day.

@@ -50,7 +50,7 @@ struct Input {
     depth: usize,
 }
 
-impl Worker<'_> {
+impl Worker<'_, '_> {
     pub(super) fn read_file(&mut self, index: usize, at: At<'_>) -> Result<()> {
         let file = &self.shared.files[index];
         let input = Input { index, path: file.path.clone(), expected: file.expected, depth: 0 };

@@ -15,8 +15,7 @@ use super::{Options, Progress, Sink};
 use crate::decode::Decoder;
 use crate::error::{Error, Result};
 use crate::model::time;
-use crate::sessions::Facts;
-use crate::sessions::packed::PackedGrants;
+use crate::sessions::packed::PackedFacts;
 use crate::sources::{Ahead, LogFile};
 
 /// Compressed bytes that make a unit of work: many small files, or one that is large enough.
@@ -33,8 +32,6 @@ pub struct Intake {
     pub left_out: u64,
     /// The first things that could not be read, by file and position; the sink has all of them.
     pub first_rejects: Vec<FileReject>,
-    /// What linking needs.
-    pub facts: Facts,
     /// Hours that have logs.
     pub coverage: Coverage,
 }
@@ -45,7 +42,7 @@ pub struct Intake {
 /// The sink's, such as a full disk; trouble with input is no error but a reject.
 pub fn run(
     files: &[LogFile],
-    seen: Seen,
+    seen: Seen<'_>,
     options: &Options,
     sink: &dyn Sink,
     progress: &dyn Progress,
@@ -72,8 +69,8 @@ pub fn run(
         options,
         progress,
         failure: Mutex::new(None),
-        facts: Mutex::default(),
-        grants: Mutex::default(),
+        sink,
+        held: Mutex::default(),
     };
     let results = std::thread::scope(|scope| {
         let threads: Vec<_> =
@@ -91,10 +88,9 @@ pub fn run(
     if let Some(error) = shared.failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
         return Err(error);
     }
-    intake.facts = shared.facts.into_inner().unwrap_or_else(PoisonError::into_inner);
-    for grant in shared.grants.into_inner().unwrap_or_else(PoisonError::into_inner).into_grants() {
-        let grant = grant?;
-        intake.facts.add_grant((grant.event_id.clone(), grant.record_hash), grant);
+    let held = shared.held.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if !held.is_empty() {
+        sink.keep(held.unpacked()?)?;
     }
     intake.left_out = shared.left_out.into_inner();
     intake.books = shared.gate.into_books();
@@ -140,15 +136,15 @@ pub(super) struct Shared<'a> {
     pub left_out: AtomicU64,
     units: Vec<std::ops::Range<usize>>,
     next_unit: AtomicUsize,
-    gate: Gate,
+    gate: Gate<'a>,
     rejects: Rejects<'a>,
     by_day: ByDay<'a>,
     pub options: &'a Options,
     progress: &'a dyn Progress,
     failure: Mutex<Option<Error>>,
+    sink: &'a dyn Sink,
     /// One for all workers: each worker's own would hold the same callers again.
-    facts: Mutex<Facts>,
-    grants: Mutex<PackedGrants>,
+    held: Mutex<PackedFacts>,
 }
 
 impl Shared<'_> {
@@ -164,9 +160,9 @@ impl Shared<'_> {
 }
 
 /// Closes the gate when its thread panics, so that the others do not wait for ever.
-struct CloseOnPanic<'a>(&'a Gate);
+struct CloseOnPanic<'w, 'a>(&'w Gate<'a>);
 
-impl Drop for CloseOnPanic<'_> {
+impl Drop for CloseOnPanic<'_, '_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.0.close();
@@ -174,15 +170,15 @@ impl Drop for CloseOnPanic<'_> {
     }
 }
 
-pub(super) struct Worker<'a> {
-    pub shared: &'a Shared<'a>,
+pub(super) struct Worker<'w, 'a> {
+    pub shared: &'w Shared<'a>,
     pub decoder: Decoder,
     pub chunk: ChunkBuilder,
     result: Intake,
 }
 
-impl<'a> Worker<'a> {
-    fn new(shared: &'a Shared<'a>) -> Worker<'a> {
+impl<'w, 'a> Worker<'w, 'a> {
+    fn new(shared: &'w Shared<'a>) -> Worker<'w, 'a> {
         Worker {
             shared,
             decoder: Decoder::default(),
@@ -216,7 +212,7 @@ impl<'a> Worker<'a> {
 
     pub(super) fn hand_in(&mut self, unit: usize, piece: &mut usize, last: bool) -> Result<()> {
         let chunk = self.chunk.finish()?;
-        let passed = self.shared.gate.submit((unit, *piece), chunk, last);
+        let passed = self.shared.gate.submit((unit, *piece), chunk, last)?;
         *piece += 1;
         passed.into_iter().try_for_each(|passed| self.take_over(passed))
     }
@@ -226,16 +222,19 @@ impl<'a> Worker<'a> {
         chunk.leave_out_duplicates(&claims);
         self.shared.rejects.add(std::mem::take(&mut chunk.rejects))?;
         let coverage = &mut self.result.coverage;
-        let mut facts = self.shared.facts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self.shared.held.lock().unwrap_or_else(PoisonError::into_inner);
         chunk.observe(|row, observed, account| {
-            facts.observe(observed);
+            held.facts.observe(observed);
             coverage.add(account, observed.aws_region, row.time, row.file);
         });
-        facts.shared_calls.extend(chunk.shared_calls.drain(..).map(|(_, call)| call));
-        drop(facts);
-        let mut grants = self.shared.grants.lock().unwrap_or_else(PoisonError::into_inner);
-        chunk.grants.iter().try_for_each(|(_, grant)| grants.add(grant))?;
-        drop(grants);
+        held.facts.shared_calls.extend(chunk.shared_calls.drain(..).map(|(_, call)| call));
+        chunk.grants.iter().try_for_each(|(_, grant)| held.add_grant(grant))?;
+        let full = held.len() >= self.shared.options.most_facts;
+        let full = full.then(|| std::mem::take(&mut *held));
+        drop(held);
+        if let Some(full) = full {
+            self.shared.sink.keep(full.unpacked()?)?;
+        }
         let kept = chunk.rows.iter().map(|row| (time::day_of(row.time), row.number));
         self.shared.by_day.add(&chunk.batch, kept)
     }

@@ -36,6 +36,17 @@ use crate::model::time;
 /// federation sign-in address. Source: IAM User Guide, "Enabling custom identity broker access".
 const SIGN_IN_WINDOW: i64 = 15 * 60;
 
+/// Seconds around an issue in which no other call issues the same key, if keys were not rewritten.
+const REWRITTEN_WITHIN: i64 = 15 * 60;
+
+/// Longest time between the sign-in of a program and the token that it calls with, seconds: how long a
+/// sign-in session lasts. Source: AWS Sign-In User Guide, "Sign in to the AWS CLI".
+pub const SIGN_IN_SESSION: i64 = 12 * 3600;
+
+/// Seconds around a session or a grant in which the other one can lie, and whatever bears on the two;
+/// but for [`SIGN_IN_SESSION`], and what only a key joins.
+pub const MARGIN: i64 = 16 * 60;
+
 /// Clocks differ: what a key may be used before the recorded time of its issue, microseconds.
 const USED_EARLY: i64 = 60 * time::SECOND;
 
@@ -117,7 +128,7 @@ impl Candidates {
 
 /// Grants by what they are looked up by. All lookups are near in time (a second, for a sign-in
 /// [`SIGN_IN_WINDOW`]), but for three: by key for calls without creation date, by the sign-in session that
-/// a token names, and for the last password of a user.
+/// a token names ([`SIGN_IN_SESSION`]), and for the last password of a user.
 pub struct Index<'f> {
     grants: &'f [WholeGrant<'f>],
     /// By issued key.
@@ -304,8 +315,16 @@ impl<'f> Index<'f> {
             near.extend(places.iter().filter_map(|place| self.bridges.get(place)));
         }
         let arn = facts.sign_in_session_arn.as_deref();
-        near.extend(arn.and_then(|arn| self.by_sign_in_session.get(arn)));
-        let mut near: Vec<usize> = near.into_iter().flatten().copied().collect();
+        let named = arn.and_then(|arn| self.by_sign_in_session.get(arn)).into_iter().flatten();
+        // Of a session without date, its first call tells the time.
+        let first = facts.first_event_at.filter(|_| facts.lacks_date());
+        let began = facts.created.or(first).map(|micros| micros.div_euclid(time::SECOND));
+        let in_time = |i: &&usize| {
+            let apart = began.map(|began| (self.grants[**i].grant.second() - began).abs());
+            apart.is_some_and(|apart| apart <= SIGN_IN_SESSION)
+        };
+        let named = named.filter(in_time);
+        let mut near: Vec<usize> = near.into_iter().flatten().chain(named).copied().collect();
         near.retain(|i| {
             let account = &self.grants[*i].grant.child.account_id;
             account.is_none() || *account == facts.account_id
@@ -387,8 +406,13 @@ impl<'f> Index<'f> {
     fn key_fits(&self, grant: &Grant, facts: &CredentialFacts) -> bool {
         let only_issue = || {
             let key = grant.issued_access_key_id.as_deref().unwrap_or("");
-            let all = self.by_key.get(key).into_iter().flatten();
-            all.filter(|i| self.grants[**i].grant.join == Join::Issued).count() == 1
+            let all = self.by_key.get(key).into_iter().flatten().map(|i| self.grants[*i].grant);
+            let near = |other: &&Grant| {
+                let apart = (other.second() - grant.second()).abs();
+                let counts = facts.created.is_none() || apart <= REWRITTEN_WITHIN;
+                other.join == Join::Issued && counts
+            };
+            all.filter(near).count() == 1
         };
         same_key(grant, facts) && role_agrees(grant, facts).unwrap_or_else(only_issue)
     }

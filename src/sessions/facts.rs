@@ -7,10 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
+use super::names::Names;
 use super::values::{SmallestValues, Texts};
 use crate::decode::{Event, Identity};
 use crate::grants::Grant;
-use crate::model::arn;
+use crate::model::{arn, time};
 
 /// What the records say of one credential. Times are microseconds since 1970.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -53,6 +54,8 @@ pub struct CredentialFacts {
     pub signed_in: bool,
     /// It called the sign-in service, which takes credentials to the console or signs programs in.
     pub at_sign_in_service: bool,
+    /// It asked for credentials: others may come of it.
+    pub obtains: bool,
     /// Only a failed sign-in names the principal: nobody has proven to be it.
     pub claimed_only: bool,
     pub first_event_at: Option<i64>,
@@ -146,6 +149,7 @@ impl CredentialFacts {
         self.from_console |= other.from_console;
         self.signed_in |= other.signed_in;
         self.at_sign_in_service |= other.at_sign_in_service;
+        self.obtains |= other.obtains;
         self.claimed_only |= other.claimed_only;
         self.events += other.events;
         self.writes += other.writes;
@@ -156,6 +160,19 @@ impl CredentialFacts {
         self.user_agents.merge(&other.user_agents);
         self.aws_regions.merge(&other.aws_regions);
         self.event_sources.merge(&other.event_sources);
+    }
+
+    /// The second in which its session began; `None` without session or creation date.
+    pub fn second(&self) -> Option<i64> {
+        self.session_id.as_ref()?;
+        self.created.map(|micros| micros.div_euclid(time::SECOND))
+    }
+
+    /// Whether it is a key of a role session whose records do not show when it began. Such a session
+    /// counts as one of the time of its first call.
+    pub fn lacks_date(&self) -> bool {
+        let long_term = matches!(self.identity_type.as_deref(), Some("IAMUser" | "Root"));
+        self.session_id.is_some() && self.created.is_none() && !long_term
     }
 
     /// The role's name: from the issuer, else from the assumed-role ARN.
@@ -173,6 +190,20 @@ impl CredentialFacts {
     /// issued. Source: CloudTrail User Guide, "userIdentity element", invokedBy.
     pub fn is_forwarded(&self) -> bool {
         self.events > 0 && self.forwarded == self.events
+    }
+
+    /// Whether a further identity shows the same names, so that nothing can be learned from it.
+    fn is_named_as(&self, identity: &Identity) -> bool {
+        let shown = &identity.columns;
+        self.principal_arn == shown.principal_arn
+            && self.principal_id == shown.principal_id
+            && self.account_id == shown.account_id
+            && self.user_name == shown.user_name
+            && self.on_behalf_of_user_id == shown.on_behalf_of_user_id
+            && self.vouched_by == shown.identity_store_arn
+            && self.issuer_arn == shown.session_issuer_arn
+            && self.issuer_user_name == shown.session_issuer_user_name
+            && self.issuer_principal_id == shown.session_issuer_principal_id
     }
 
     /// The name of an IAM user.
@@ -232,6 +263,11 @@ pub struct Facts {
     pub grants: BTreeMap<(String, u64), Box<Grant>>,
     /// Copies of calls that several accounts recorded.
     pub shared_calls: BTreeSet<SharedCall>,
+    /// Callers that a grant names and that may have no record of their own, by credential id: the
+    /// previous principal of a role switch, the holder of a certificate, an identity of a pool.
+    pub mentioned: BTreeMap<String, Box<CredentialFacts>>,
+    /// Names that any record may need.
+    pub names: Names,
     /// Texts that the credentials' sets have in common.
     texts: Texts,
 }
@@ -243,20 +279,57 @@ impl Facts {
             std::mem::swap(self, &mut other); // the result is the same, the work is less
         }
         for (id, facts) in other.credentials {
-            match self.credentials.entry(id) {
-                hashbrown::hash_map::Entry::Occupied(mut entry) => entry.get_mut().merge(*facts),
-                hashbrown::hash_map::Entry::Vacant(entry) => {
-                    entry.insert(facts);
-                }
-            }
+            self.put(id, facts);
         }
         for (id, grant) in other.grants {
             self.add_grant(id, grant);
         }
         self.shared_calls.extend(other.shared_calls);
+        for (id, facts) in other.mentioned {
+            self.mention(id, facts);
+        }
+        self.names.merge(other.names);
     }
 
-    /// Adds a credential that is not there yet.
+    /// Adds a caller that a grant names.
+    pub fn mention(&mut self, id: String, facts: Box<CredentialFacts>) {
+        match self.mentioned.entry(id) {
+            std::collections::btree_map::Entry::Occupied(mut entry) => {
+                entry.get_mut().merge(*facts)
+            }
+            std::collections::btree_map::Entry::Vacant(entry) => _ = entry.insert(facts),
+        }
+    }
+
+    /// Notes who obtained credentials by a call that was observed before.
+    pub fn note_obtainer(&mut self, grant: &Grant) {
+        let caller = grant.obtained_by();
+        if let Some(facts) = self.credentials.get_mut(caller.credential_id.as_str()) {
+            facts.obtains = true;
+            return;
+        }
+        let facts = CredentialFacts {
+            identity_type: caller.identity_type.clone(),
+            principal_arn: caller.arn.clone(),
+            account_id: caller.account_id.clone(),
+            user_name: caller.user_name.clone(),
+            identity_provider: caller.identity_provider.clone(),
+            on_behalf_of_user_id: caller.on_behalf_of_user_id.clone(),
+            vouched_by: caller.vouched_by.clone(),
+            invoked_by: caller.invoked_by.clone(),
+            ..CredentialFacts::default()
+        };
+        self.mention(caller.credential_id.clone(), Box::new(facts));
+    }
+
+    fn put(&mut self, id: String, facts: Box<CredentialFacts>) {
+        match self.credentials.entry(id) {
+            hashbrown::hash_map::Entry::Occupied(mut entry) => entry.get_mut().merge(*facts),
+            hashbrown::hash_map::Entry::Vacant(entry) => _ = entry.insert(facts),
+        }
+    }
+
+    /// Adds what some events say of a credential.
     pub fn add_credential(&mut self, id: String, mut facts: Box<CredentialFacts>) {
         let sets = [
             &mut facts.source_ip_addresses,
@@ -265,7 +338,7 @@ impl Facts {
             &mut facts.event_sources,
         ];
         sets.into_iter().for_each(|set| set.share(&mut self.texts));
-        self.credentials.insert(id, facts);
+        self.put(id, facts);
     }
 
     /// Adds a grant. The same event may stand in several files; the first by name is its evidence.
@@ -284,20 +357,35 @@ impl Facts {
 
     /// Counts one event, which must not have been counted before.
     pub fn observe(&mut self, event: &Observed) {
-        let facts = self.credentials.entry_ref(event.credential_id).or_insert_with(|| {
-            let identity = event.identity;
+        let (identity, sign_in) = (event.identity, event.signs_in);
+        let of_event = || {
             let partition = crate::decode::actor::partition(&identity.columns, event.aws_region);
             let mut facts = CredentialFacts::of_identity(identity, partition);
             facts.session_id = event.session_id.map(str::to_owned);
             Box::new(facts)
-        });
-        let sign_in = event.signs_in;
+        };
+        let claimed_only = sign_in && event.session_id.is_none();
+        learn_user(&mut self.names, identity, event.event_time);
+        let facts = match self.credentials.entry_ref(event.credential_id) {
+            hashbrown::hash_map::EntryRef::Occupied(entry) => {
+                let facts = entry.into_mut();
+                if !facts.is_named_as(identity) {
+                    self.names.learn(&of_event(), claimed_only);
+                }
+                facts
+            }
+            hashbrown::hash_map::EntryRef::Vacant(entry) => {
+                let facts = of_event();
+                self.names.learn(&facts, claimed_only);
+                entry.insert_entry(facts).into_mut()
+            }
+        };
         facts.at_sign_in_service |= event.event_source.starts_with("signin.amazonaws.com");
         if sign_in && event.session_id.is_some() {
             facts.signed_in = true;
             facts.created = facts.created.or(Some(event.event_time));
         }
-        facts.claimed_only |= sign_in && event.session_id.is_none();
+        facts.claimed_only |= claimed_only;
         facts.from_console |= event.from_console || facts.signed_in;
         facts.from_console |= event.event_type == Some("AwsConsoleAction");
         keep_smaller(&mut facts.first_event_at, Some(event.event_time));
@@ -328,6 +416,23 @@ impl Facts {
             keep_smaller(&mut facts.web_identity, event.identity.web_identity.clone());
         }
         merge_identity(facts, event.identity);
+    }
+}
+
+/// Learns what the IAM user behind an event is called.
+fn learn_user(names: &mut Names, identity: &Identity, at: i64) {
+    let shown = &identity.columns;
+    let (kind, id, arn, account) = match shown.identity_type.as_deref() {
+        Some("FederatedUser") => (
+            shown.session_issuer_type.as_deref(),
+            &shown.session_issuer_principal_id,
+            &shown.session_issuer_arn,
+            &shown.session_issuer_account_id,
+        ),
+        kind => (kind, &shown.principal_id, &shown.principal_arn, &shown.account_id),
+    };
+    if let (Some("IAMUser"), Some(id), Some(arn), Some(account)) = (kind, id, arn, account) {
+        names.learn_user(account, id, arn, Some(at));
     }
 }
 

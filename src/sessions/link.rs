@@ -5,23 +5,27 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hashbrown::{HashMap, HashSet};
 
-use super::candidates::{
-    ACCESS_KEY, CONSOLE_SWITCH, CREATION_TIME, Candidates, FORWARDED, Index, LOGIN_PROFILE,
-};
+use super::candidates::{CONSOLE_SWITCH, CREATION_TIME, Candidates, FORWARDED, Index};
+pub use super::candidates::{MARGIN, SIGN_IN_SESSION};
 use super::contest::refuse_contested;
 use super::corrections::corrected;
 use super::facts::{CredentialFacts, Facts};
+use super::forwarded;
 use super::held::Held;
-use super::names::Names;
+pub use super::issued::expiry;
+use super::issued::{linked_grants, unused_credentials};
 use super::origin::Origin;
-use super::propagation::propagation;
+use super::outside::{Answer, Outside};
 use super::properties::{Chains, Properties};
-use super::seen_from_outside::{PRINCIPAL_AT_TIME, SeenFromOutside, seen_from_outside};
+use super::scope::{Home, known};
+pub use super::scope::{Scope, first_calls};
+pub use super::seen_from_outside::{LONGEST, PRINCIPAL_AT_TIME};
+use super::seen_from_outside::{SeenFromOutside, seen_from_outside};
 use super::solve::{Node, solve};
 use super::twins::{CallerCopies, WholeGrant, caller_copies, whole_grants};
-use crate::grants::{Caller, Grant, Join};
+use crate::grants::{Caller, Grant};
 use crate::model::strength::Strength;
-use crate::model::{ids, time};
+use crate::model::time;
 
 /// The answer, ordered by id.
 #[derive(Debug)]
@@ -49,6 +53,10 @@ pub struct LinkedCredential<'f> {
     pub origin: Origin,
     /// What it carries along.
     pub properties: Properties,
+    /// Whether it is in scope; else it is only there for what is.
+    pub home: bool,
+    /// Whether it was linked elsewhere.
+    pub given: bool,
 }
 
 impl LinkedCredential<'_> {
@@ -73,6 +81,8 @@ pub struct LinkedGrant<'f> {
     pub used: Option<bool>,
     /// See [`propagation`].
     pub propagation: Option<bool>,
+    /// Whether it is in scope; else it is only evidence for what is.
+    pub home: bool,
 }
 
 /// An event that another record attributes.
@@ -80,6 +90,8 @@ pub struct LinkedGrant<'f> {
 pub struct Attribution {
     /// The event.
     pub event_id: String,
+    /// When it happened, seconds since 1970.
+    pub second: i64,
     /// The credential behind it.
     pub credential_id: String,
     /// The record that proves it.
@@ -90,70 +102,116 @@ pub struct Attribution {
     pub strength: Strength,
 }
 
-/// Credentials with their ids: those of the facts, and those that only a grant mentions.
-type Known<'f> = Vec<(Cow<'f, str>, Held<'f, CredentialFacts>)>;
-
-/// Links everything. The result depends on the facts alone, not on how they were collected.
-pub fn link(facts: &Facts) -> Linked<'_> {
+/// Links what is in scope. The result depends on the facts alone, not on how they were collected; and not
+/// on the bounds of the scope, if the facts hold what is within [`MARGIN`] of it.
+pub fn link<'f>(facts: &'f Facts, scope: Scope, outside: Outside<'f>) -> Linked<'f> {
     let copies = caller_copies(&facts.shared_calls);
     let calls = corrected(facts);
     let grants = whole_grants(&calls, &copies);
-    let recorded = facts.credentials.iter();
-    let mut known: Known = recorded
-        .map(|(id, facts)| (Cow::from(id.as_str()), Held::Borrowed(facts.as_ref())))
-        .collect();
-    let unrecorded = callers_without_records(&grants, facts);
-    known.extend(unrecorded.into_iter().map(|(id, facts)| (Cow::Owned(id), Held::own(facts))));
-    known.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-
+    let home = Home::of(facts, scope);
+    let known = known(facts, &grants, &home);
     let console = console_sessions(known.iter().map(|(_, facts)| facts.as_ref()));
     let index = Index::new(&grants, console.iter().map(String::as_str).collect());
     let mut found = on_all_cores(&known, |(id, facts)| index.of(id, facts));
     withhold_where_a_grant_is_missing(&mut found, known.iter().map(|(_, facts)| facts.as_ref()));
     refuse_contested(&mut found, known.iter().map(|(_, facts)| facts.as_ref()), &grants);
-    let unused = unused_credentials(&grants, &found, facts);
+    let unused = unused_credentials(&grants, &found, facts, scope);
     let (mut ids, mut all): (Vec<_>, Vec<_>) = known.into_iter().unzip();
     for (id, facts) in unused {
         found.push(index.of(&id, &facts));
         ids.push(Cow::Owned(id));
         all.push(Held::own(facts));
     }
-
     drop(index); // large, and of no use for what follows
-    let seen = {
+    let mut given: Vec<Option<&Answer>> = ids
+        .iter()
+        .zip(&all)
+        .map(|(id, facts)| outside.answer(id).filter(|_| !home.holds(facts)))
+        .collect();
+    let unlinked =
+        if scope == Scope::Undated { unlinked_callers(&grants) } else { BTreeMap::new() };
+    let mut elsewhere = parents_elsewhere(&ids, &all, &grants, outside);
+    elsewhere.extend(absent(&ids, &unlinked));
+    for (id, answer) in elsewhere {
+        found.push(Candidates::default());
+        ids.push(Cow::Owned(id));
+        all.push(Held::own(answer.facts()));
+        given.push(Some(answer));
+    }
+    let seen = if scope == Scope::Undated {
+        SeenFromOutside::default()
+    } else {
         let all: Vec<&CredentialFacts> = all.iter().map(AsRef::as_ref).collect();
-        let outside = |id: &str| facts.credentials.get(id).map(AsRef::as_ref);
-        seen_from_outside(facts.shared_calls.iter(), &copies, outside, &all, &found, &grants)
+        let expiries = expiries(&found, &given, &grants);
+        let callers = |id: &str| facts.credentials.get(id).map(AsRef::as_ref);
+        seen_from_outside(facts.shared_calls.iter(), &copies, callers, &all, &expiries)
     };
     let first = all.len();
     for stand_in in &seen.stand_ins {
         ids.push(Cow::Owned(stand_in.id.clone()));
         all.push(Held::own(stand_in.facts.clone()));
         found.push(Candidates::default());
+        given.push(None);
     }
     let callers = callers_seen(&seen, &grants, first);
-    let origins = origins_of(&ids, &all, &found, &grants, (&seen, &callers));
-    let chains = Chains { facts: &all, found: &found, origins: &origins, grants: &grants };
+
+    let origins = origins_of(&ids, &all, &found, &grants, &given, (&seen, &callers), outside);
+    let chains = Chains {
+        facts: &all,
+        found: &found,
+        origins: &origins,
+        grants: &grants,
+        given: &given,
+        names: outside.names,
+    };
     let properties = chains.properties();
+    let own = all[..first].iter().zip(&given);
+    let own = own.map(|(facts, given)| given.is_none() && home.holds(facts));
+    // One that stands for others belongs to the time of the calls that show it.
+    let stand_ins = seen.stand_ins.iter().map(|stand_in| scope.holds(stand_in.second));
+    let at_home: Vec<bool> = own.chain(stand_ins).collect();
     let credentials = ids
         .into_iter()
         .zip(all)
         .zip(found)
         .zip(origins)
         .zip(properties)
-        .map(|((((id, facts), candidates), origin), properties)| LinkedCredential {
-            id,
-            facts,
-            candidates,
-            origin,
-            properties,
+        .zip(at_home)
+        .zip(given)
+        .map(|((((((id, facts), candidates), origin), properties), home), given)| {
+            LinkedCredential {
+                id,
+                facts,
+                candidates,
+                origin,
+                properties,
+                home,
+                given: given.is_some(),
+            }
         })
         .collect::<Vec<_>>();
-    let sessions = group_sessions(&credentials);
-    let attributions = attributions(&copies, &grants, facts, &seen);
-    let mut grants = linked_grants(&calls, &grants, &credentials, &sessions);
+    let mut sessions = group_sessions(&credentials[..first]);
+    let mut attributions = attributions(&copies, &grants, facts, &seen);
+    attributions.retain(|attribution| scope.holds(attribution.second));
+    let mut grants = linked_grants(&calls, &grants, &credentials, &sessions, scope);
     callers.iter().for_each(|(grant, caller)| grants[*grant].caller = Some(*caller));
+    sessions.retain(|_, members| members.iter().any(|i| credentials[*i].home));
     Linked { sessions, grants, attributions, credentials }
+}
+
+/// Callers that obtained something here and are linked elsewhere, and whoever else may matter.
+fn parents_elsewhere<'o>(
+    ids: &[Cow<str>],
+    all: &[Held<CredentialFacts>],
+    grants: &[WholeGrant],
+    outside: Outside<'o>,
+) -> BTreeMap<String, &'o Answer> {
+    let here: HashSet<&str> = ids.iter().map(AsRef::as_ref).collect();
+    let callers = grants.iter().map(|whole| whole.grant.obtained_by().credential_id.as_str());
+    let keys = all.iter().filter_map(|facts| outside.only_key(&forwarded::long_term(facts)?));
+    let earlier = outside.earlier.keys().map(String::as_str);
+    let wanted = callers.chain(keys).chain(earlier).filter(|id| !here.contains(id));
+    wanted.filter_map(|id| Some((id.to_owned(), outside.answer(id)?))).collect()
 }
 
 /// What `each` makes of every item, in their order, made on all cores.
@@ -167,6 +225,21 @@ fn on_all_cores<T: Sync, R: Send>(items: &[T], each: impl Fn(&T) -> R + Sync) ->
         let results = parts.into_iter().map(|part| part.join());
         results.flat_map(|part| part.unwrap_or_else(|e| std::panic::resume_unwind(e))).collect()
     })
+}
+
+/// When each credential expires, as far as the logs tell; microseconds since 1970.
+fn expiries(
+    found: &[Candidates],
+    given: &[Option<&Answer>],
+    grants: &[WholeGrant],
+) -> Vec<Option<i64>> {
+    let told = |candidates: &Candidates| {
+        let issued = candidates.found.iter().map(|c| grants[c.grant].grant);
+        issued.filter_map(expiry).max()
+    };
+    let both = found.iter().zip(given);
+    both.map(|(found, given)| given.map_or_else(|| told(found), |answer| answer.expires_at()))
+        .collect()
 }
 
 /// Of grants whose caller is only seen from outside: the credential that stands for the caller.
@@ -186,47 +259,46 @@ fn origins_of(
     all: &[Held<CredentialFacts>],
     found: &[Candidates],
     grants: &[WholeGrant],
+    given: &[Option<&Answer>],
     (seen, callers): (&SeenFromOutside, &HashMap<usize, usize>),
+    outside: Outside,
 ) -> Vec<Origin> {
-    let names = Names::collect(all.iter().map(AsRef::as_ref));
     let mut nodes: Vec<Node> = ids
         .iter()
         .zip(all)
         .zip(found)
-        .map(|((id, facts), candidates)| Node { id, facts, candidates, may_be: &[] })
+        .zip(given)
+        .map(|(((id, facts), candidates), given)| Node {
+            id,
+            facts,
+            candidates,
+            given: *given,
+            may_be: &[],
+        })
         .collect();
     let first = nodes.len() - seen.stand_ins.len();
     for (node, stand_in) in nodes[first..].iter_mut().zip(&seen.stand_ins) {
         node.may_be = &stand_in.may_be;
     }
-    solve(&nodes, grants, &names, callers)
+    solve(&nodes, grants, callers, outside)
 }
 
-/// Callers that only a grant mentions: the previous principal of a role switch, the holder of a
-/// certificate, an identity of a pool.
-fn callers_without_records(grants: &[WholeGrant], facts: &Facts) -> Vec<(String, CredentialFacts)> {
+/// Those who made keys and passwords for users: they are linked later, and here only their ids count.
+fn unlinked_callers(grants: &[WholeGrant]) -> BTreeMap<String, Answer> {
     let callers = grants.iter().map(|whole| whole.grant.obtained_by());
-    let unknown =
-        callers.filter(|caller| !facts.credentials.contains_key(caller.credential_id.as_str()));
     let by_id: BTreeMap<&str, &Caller> =
-        unknown.map(|caller| (caller.credential_id.as_str(), caller)).collect();
-    by_id
-        .into_iter()
-        .map(|(id, caller)| {
-            let facts = CredentialFacts {
-                identity_type: caller.identity_type.clone(),
-                principal_arn: caller.arn.clone(),
-                account_id: caller.account_id.clone(),
-                user_name: caller.user_name.clone(),
-                identity_provider: caller.identity_provider.clone(),
-                on_behalf_of_user_id: caller.on_behalf_of_user_id.clone(),
-                vouched_by: caller.vouched_by.clone(),
-                invoked_by: caller.invoked_by.clone(),
-                ..CredentialFacts::default()
-            };
-            (id.to_owned(), facts)
-        })
-        .collect()
+        callers.map(|caller| (caller.credential_id.as_str(), caller)).collect();
+    by_id.into_iter().map(|(id, caller)| (id.to_owned(), Answer::unlinked(caller))).collect()
+}
+
+/// Those that are not among the credentials.
+fn absent<'a>(
+    ids: &[Cow<str>],
+    answers: &'a BTreeMap<String, Answer>,
+) -> Vec<(String, &'a Answer)> {
+    let here: HashSet<&str> = ids.iter().map(AsRef::as_ref).collect();
+    let absent = answers.iter().filter(|(id, _)| !here.contains(id.as_str()));
+    absent.map(|(id, answer)| (id.clone(), answer)).collect()
 }
 
 /// Sessions whose keys no record announces: the console's own, and those that the sign-in service took
@@ -234,26 +306,6 @@ fn callers_without_records(grants: &[WholeGrant], facts: &Facts) -> Vec<(String,
 fn console_sessions<'f>(all: impl Iterator<Item = &'f CredentialFacts>) -> BTreeSet<String> {
     all.filter(|facts| facts.from_console || facts.at_sign_in_service)
         .filter_map(|facts| facts.session_id.clone())
-        .collect()
-}
-
-/// Credentials that were issued under a key that no call shows: they get a row, so that a session
-/// nobody used can be seen and asked for.
-fn unused_credentials(
-    grants: &[WholeGrant],
-    found: &[Candidates],
-    facts: &Facts,
-) -> BTreeMap<String, CredentialFacts> {
-    let used: HashSet<usize> = found
-        .iter()
-        .flat_map(|candidates| &candidates.found)
-        .filter(|candidate| candidate.rule == ACCESS_KEY)
-        .map(|candidate| candidate.grant)
-        .collect();
-    let unused = grants.iter().enumerate().filter(|(i, _)| !used.contains(i));
-    unused
-        .filter_map(|(_, whole)| issued_credential(whole.grant))
-        .filter(|(id, _)| !facts.credentials.contains_key(id.as_str()))
         .collect()
 }
 
@@ -281,47 +333,6 @@ fn withhold_where_a_grant_is_missing<'f>(
     }
 }
 
-/// The credential that a grant issued, as its calls would show it.
-fn issued_credential(grant: &Grant) -> Option<(String, CredentialFacts)> {
-    let key = grant.issued_access_key_id.clone()?;
-    if grant.denied || !matches!(grant.join, Join::Issued | Join::LongTermKey) {
-        return None;
-    }
-    let session_id = issued_session(grant)?;
-    let child = &grant.child;
-    let facts = CredentialFacts {
-        session_id: Some(session_id.clone()),
-        partition: child.partition.clone(),
-        identity_type: Some(child.identity_type.clone()),
-        principal_id: child.principal_id.clone(),
-        principal_arn: match child.identity_type.as_str() {
-            "IAMUser" => grant.caller.arn.clone(),
-            _ => None,
-        },
-        account_id: child.account_id.clone(),
-        access_key_id: Some(key.clone()),
-        issuer_arn: child.role_arn.clone(),
-        source_identity: grant.source_identity.clone(),
-        user_name: child.user_name.clone(),
-        created: Some(grant.event_time).filter(|_| grant.join == Join::Issued),
-        ..CredentialFacts::default()
-    };
-    let user = facts.principal_arn.as_deref();
-    Some((ids::credential_id(&session_id, Some(&key), user), facts))
-}
-
-/// The id of the session that a grant starts, where the record shows enough.
-fn issued_session(grant: &Grant) -> Option<String> {
-    let child = &grant.child;
-    let created = match grant.join {
-        Join::LongTermKey => None,
-        Join::Password | Join::Nothing | Join::SigninToken | Join::SignInSession => return None,
-        _ => Some(grant.second()),
-    };
-    let (account, principal) = (child.account_id.as_deref()?, child.principal_id.as_deref()?);
-    Some(ids::session_id(&child.partition, account, principal, created))
-}
-
 fn group_sessions(credentials: &[LinkedCredential]) -> BTreeMap<String, Vec<usize>> {
     let mut sessions: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (i, credential) in credentials.iter().enumerate() {
@@ -330,72 +341,6 @@ fn group_sessions(credentials: &[LinkedCredential]) -> BTreeMap<String, Vec<usiz
         }
     }
     sessions
-}
-
-fn linked_grants<'f>(
-    calls: &[Held<'f, Grant>],
-    grants: &[WholeGrant],
-    credentials: &[LinkedCredential],
-    sessions: &BTreeMap<String, Vec<usize>>,
-) -> Vec<LinkedGrant<'f>> {
-    let mut users: HashMap<usize, Vec<(usize, bool)>> = HashMap::new();
-    let mut crowded: HashSet<&str> = HashSet::new();
-    let mut contests: HashSet<usize> = HashSet::new();
-    for (i, credential) in credentials.iter().enumerate() {
-        let Candidates { found, refused, takes_itself, more, contested, .. } =
-            &credential.candidates;
-        // Of the sessions that a contested one fits, one was started by it; nobody knows which.
-        contests.extend(refused.iter().filter(|_| *contested).map(|candidate| candidate.grant));
-        // Rivals with one key are rivals: which of them was used, the key does not tell.
-        let certain = found.len() == 1 && !takes_itself;
-        crowded.extend(credential.facts.session_id.as_deref().filter(|_| *more > 0));
-        for candidate in found {
-            if candidate.rule == LOGIN_PROFILE {
-                continue;
-            }
-            users.entry(candidate.grant).or_default().push((i, certain));
-        }
-    }
-    let none = Vec::new();
-    let spreading = propagation(grants);
-    grants
-        .iter()
-        .enumerate()
-        .map(|(i, whole)| {
-            let users = users.get(&i).unwrap_or(&none);
-            let called = |(c, _): &&(usize, bool)| credentials[*c].facts.events > 0;
-            let used = match users.iter().filter(called).map(|(_, certain)| *certain).max() {
-                _ if whole.grant.denied => None,
-                Some(true) => Some(true),
-                Some(false) => None,
-                None if contests.contains(&i) => None,
-                None if issued_session(whole.grant).is_some_and(|id| crowded.contains(&*id)) => {
-                    None
-                }
-                // A sign-in page only accompanies the grant: what counts is the session it names.
-                None if matches!(whole.grant.join, Join::Issued | Join::LongTermKey) => Some(false),
-                None => issued_session(whole.grant).map(|id| {
-                    let members = sessions.get(&id).into_iter().flatten();
-                    let called =
-                        |facts: &CredentialFacts| facts.access_key_id.is_some() && facts.events > 0;
-                    members.map(|i| credentials[*i].facts.as_ref()).any(called)
-                }),
-            };
-            let session =
-                users.iter().filter_map(|(c, _)| credentials[*c].facts.session_id.as_ref());
-            LinkedGrant {
-                grant: calls[whole.place].clone(),
-                twin_event_id: whole.twin.map(|twin| twin.event_id.clone()),
-                caller: None,
-                issued_session_id: session
-                    .min()
-                    .cloned()
-                    .or_else(|| issued_session(whole.grant).filter(|_| !whole.grant.denied)),
-                used,
-                propagation: spreading[i],
-            }
-        })
-        .collect()
 }
 
 /// Events whose caller another record names, or their own request and response.
@@ -407,6 +352,7 @@ fn attributions(
 ) -> Vec<Attribution> {
     let by_copy = copies.iter().map(|(owner, caller)| Attribution {
         event_id: (*owner).to_owned(),
+        second: caller.event_time.div_euclid(time::SECOND),
         credential_id: caller.credential_id.clone(),
         proof_event_id: caller.event_id.clone(),
         rule: "shared_event",
@@ -414,6 +360,7 @@ fn attributions(
     });
     let by_principal = seen.events.iter().map(|(event, place)| Attribution {
         event_id: event.clone(),
+        second: seen.stand_ins[*place].second,
         credential_id: seen.stand_ins[*place].id.clone(),
         proof_event_id: event.clone(),
         rule: PRINCIPAL_AT_TIME,
@@ -425,6 +372,7 @@ fn attributions(
     let by_content =
         both.chain(later).filter(|grant| grant.names_caller_elsewhere()).map(|grant| Attribution {
             event_id: grant.event_id.clone(),
+            second: grant.second(),
             credential_id: grant.obtained_by().credential_id.clone(),
             proof_event_id: grant.event_id.clone(),
             rule: "named_in_response",
@@ -439,13 +387,4 @@ fn attributions(
         ids.filter(|same| same.len() > 1).map(|same| same[0].event_id.clone()).collect();
     all.retain(|attribution| !unsure.contains(&attribution.event_id));
     all
-}
-
-/// How long issued credentials last: as recorded, else as asked for. Microseconds since 1970.
-pub fn expiry(grant: &Grant) -> Option<i64> {
-    let asked = || {
-        let seconds = grant.duration_seconds?;
-        grant.event_time.checked_add(seconds.checked_mul(time::SECOND)?)
-    };
-    grant.expires_at.or_else(asked).filter(|_| !grant.denied)
 }

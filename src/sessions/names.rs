@@ -1,83 +1,116 @@
-//! Names for callers whose own record names them badly, learned from other records.
+//! Names learned from all records together: for callers whose own record names them badly, for users who
+//! share a name or changed it, and of people after whom a session may be called.
 //!
 //! All lookups are global, over the whole store: a user's id is the user's for ever, and so is what it
-//! was ever called.
+//! was ever called. Every event is learned from by itself: what is known does not depend on which events
+//! were read together.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
 
 use super::by_record::is_sso;
 use super::facts::CredentialFacts;
 use super::origin::{Bearer, Origin};
+use super::outside::Question;
+use crate::model::arn;
+
+/// Names kept of one Identity Center user: from two on nothing follows.
+const MOST_NAMES: usize = 2;
 
 /// See the module.
-pub struct Names<'f> {
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Names {
     /// By account and `AIDA…` id: the user's ARNs, with the last call under each.
-    users: HashMap<(&'f str, &'f str), BTreeMap<&'f str, Option<i64>>>,
+    users: BTreeMap<String, BTreeMap<String, BTreeMap<String, Option<i64>>>>,
     /// By user ARN: the ids of all who bore it, one after the other.
-    bearers: HashMap<&'f str, BTreeSet<&'f str>>,
-    /// By Identity Center user id and store: user name; `None` where records disagree.
-    identity_center: HashMap<(&'f str, Option<&'f str>), Option<&'f str>>,
+    bearers: BTreeMap<String, BTreeSet<String>>,
+    /// By Identity Center user id, and by store: user names.
+    identity_center: BTreeMap<String, BTreeMap<Option<String>, BTreeSet<String>>>,
     /// By Identity Center user id: the stores that have one.
-    stores: HashMap<&'f str, BTreeSet<&'f str>>,
+    stores: BTreeMap<String, BTreeSet<String>>,
+    /// Names of users that the logs know, in lower case.
+    people: BTreeSet<String>,
+    /// Accounts with sessions of roles or federated users.
+    accounts: BTreeSet<String>,
 }
 
-impl<'f> Names<'f> {
-    /// Collects names from all credentials.
-    pub fn collect(all: impl Iterator<Item = &'f CredentialFacts>) -> Names<'f> {
-        let mut names = Names {
-            users: HashMap::new(),
-            bearers: HashMap::new(),
-            identity_center: HashMap::new(),
-            stores: HashMap::new(),
-        };
-        for facts in all {
-            if let (Some(id), Some(store)) = (&facts.on_behalf_of_user_id, &facts.vouched_by) {
-                names.stores.entry(id).or_default().insert(store);
-            }
-            let (kind, id, arn, account) = match facts.identity_type.as_deref() {
-                Some("IAMUser") => {
-                    ("IAMUser", &facts.principal_id, &facts.principal_arn, &facts.account_id)
-                }
-                Some("FederatedUser") => (
-                    facts.issuer_type.as_deref().unwrap_or(""),
-                    &facts.issuer_principal_id,
-                    &facts.issuer_arn,
-                    &facts.issuer_account_id,
-                ),
-                Some("AssumedRole") => {
-                    names.note_identity_center(facts);
-                    continue;
-                }
-                _ => continue,
-            };
-            if let ("IAMUser", Some(id), Some(arn), Some(account)) = (kind, id, arn, account) {
-                let arns = names.users.entry((account, id)).or_default();
-                let last = arns.entry(arn).or_default();
-                *last = facts.last_event_at.max(*last);
-                names.bearers.entry(arn).or_default().insert(id);
+impl Names {
+    /// Learns what one event shows that is the first of its credential, or shows other names.
+    pub fn learn(&mut self, facts: &CredentialFacts, claimed_only: bool) {
+        if let (Some(id), Some(store)) = (&facts.on_behalf_of_user_id, &facts.vouched_by) {
+            self.stores.entry(id.clone()).or_default().insert(store.clone());
+        }
+        let kind = facts.identity_type.as_deref();
+        if kind == Some("AssumedRole") && is_sso(facts) {
+            let user = facts.on_behalf_of_user_id.as_deref();
+            if let Some((user, name)) = user.zip(facts.session_name()) {
+                self.learn_identity_center(user, facts.vouched_by.as_deref(), name);
             }
         }
-        names
+        if let (Some("AssumedRole" | "FederatedUser"), Some(account)) = (kind, &facts.account_id)
+            && !self.accounts.contains(account)
+        {
+            self.accounts.insert(account.clone());
+        }
+        if !claimed_only && let Some(person) = person(facts) {
+            self.people.insert(person.to_lowercase());
+        }
     }
 
-    fn note_identity_center(&mut self, facts: &'f CredentialFacts) {
-        let user = facts.on_behalf_of_user_id.as_deref();
-        if let (Some(user), Some(name), true) = (user, facts.session_name(), is_sso(facts)) {
-            let place = (user, facts.vouched_by.as_deref());
-            let slot = self.identity_center.entry(place).or_insert(Some(name));
-            if *slot != Some(name) {
-                *slot = None;
+    /// Learns the name of the user behind one event, microseconds since 1970.
+    pub fn learn_user(&mut self, account: &str, id: &str, arn: &str, at: Option<i64>) {
+        let known = self.users.get_mut(account).and_then(|users| users.get_mut(id));
+        if let Some(last) = known.and_then(|arns| arns.get_mut(arn)) {
+            *last = at.max(*last);
+            return;
+        }
+        let users = self.users.entry(account.to_owned()).or_default();
+        users.entry(id.to_owned()).or_default().insert(arn.to_owned(), at);
+        self.bearers.entry(arn.to_owned()).or_default().insert(id.to_owned());
+    }
+
+    fn learn_identity_center(&mut self, user: &str, store: Option<&str>, name: &str) {
+        let stores = self.identity_center.entry(user.to_owned()).or_default();
+        let names = stores.entry(store.map(str::to_owned)).or_default();
+        names.insert(name.to_owned());
+        while names.len() > MOST_NAMES {
+            names.pop_last();
+        }
+    }
+
+    /// Adds what was learned from other events.
+    pub fn merge(&mut self, other: Names) {
+        for (account, users) in &other.users {
+            for (id, arns) in users {
+                arns.iter().for_each(|(arn, at)| self.learn_user(account, id, arn, *at));
             }
         }
+        for (user, stores) in &other.identity_center {
+            for (store, names) in stores {
+                let store = store.as_deref();
+                names.iter().for_each(|name| self.learn_identity_center(user, store, name));
+            }
+        }
+        for (user, stores) in other.stores {
+            self.stores.entry(user).or_default().extend(stores);
+        }
+        self.people.extend(other.people);
+        self.accounts.extend(other.accounts);
+    }
+
+    fn arns(
+        &self,
+        account: Option<&str>,
+        id: Option<&str>,
+    ) -> Option<&BTreeMap<String, Option<i64>>> {
+        self.users.get(account?)?.get(id?)
     }
 
     /// What a user is called; the last name of one who had several.
-    pub(super) fn user_arn(&self, account: Option<&str>, id: Option<&str>) -> Option<&'f str> {
-        let arns = self.users.get(&(account?, id?))?;
-        arns.iter().max_by_key(|(arn, last)| (**last, **arn)).map(|(arn, _)| *arn)
+    pub(super) fn user_arn(&self, account: Option<&str>, id: Option<&str>) -> Option<&str> {
+        last_name(self.arns(account, id)?)
     }
 
     /// Notes on an IAM user's origin who of those that bore the name it is, and what else the user was
@@ -85,12 +118,11 @@ impl<'f> Names<'f> {
     pub(super) fn tell_apart(&self, origin: &mut Origin, id: Option<&str>) {
         let Some(arn) = origin.origin.as_deref() else { return };
         let bearers = self.bearers.get(arn).map_or(0, BTreeSet::len);
-        let account = origin.account_id.as_deref().unwrap_or("");
-        let arns = id.and_then(|id| self.users.get(&(account, id)));
+        let arns = self.arns(origin.account_id.as_deref(), id);
         let others: Vec<&str> = arns
             .into_iter()
             .flat_map(BTreeMap::keys)
-            .copied()
+            .map(String::as_str)
             .filter(|other| *other != arn)
             .collect();
         origin.detail = match id {
@@ -105,14 +137,16 @@ impl<'f> Names<'f> {
         origin.bearer = Some(Arc::new(Bearer { id, vouched_by: None, name_shared: bearers > 1 }));
     }
 
-    pub(super) fn identity_center_user(&self, id: &str, store: Option<&str>) -> Option<&'f str> {
-        let known = self.identity_center.get(&(id, store));
+    /// The one name of an Identity Center user.
+    pub(super) fn identity_center_user(&self, id: &str, store: Option<&str>) -> Option<&str> {
+        let stores = self.identity_center.get(id)?;
+        let known = stores.get(&store.map(str::to_owned));
         let known = known.or_else(|| match self.stores.get(id).map_or(0, BTreeSet::len) {
             // A record without store is of the only one.
-            0 | 1 => self.identity_center.get(&(id, None)),
+            0 | 1 => stores.get(&None),
             _ => None,
-        });
-        known.copied().flatten()
+        })?;
+        known.first().filter(|_| known.len() == 1).map(String::as_str)
     }
 
     /// The id of an Identity Center user; with its store where several have such an id.
@@ -122,5 +156,53 @@ impl<'f> Names<'f> {
             Some(store) => format!("user id {id}, identity store {store}"),
             None => format!("user id {id}"),
         }
+    }
+
+    /// Whether somebody of this name is known; in lower case.
+    pub(super) fn knows_person(&self, name: &str) -> bool {
+        self.people.contains(name)
+    }
+
+    /// Whether roles or federated users of an account have sessions in the logs.
+    pub fn has_sessions_of(&self, account: &str) -> bool {
+        self.accounts.contains(account)
+    }
+
+    /// Everything that can be asked for, with a text that is another one when the answer is.
+    pub(super) fn each_answer(&self, mut each: impl FnMut(Question, &str)) {
+        for (account, users) in &self.users {
+            for (id, arns) in users {
+                let all: Vec<&str> = arns.keys().map(String::as_str).collect();
+                let last = last_name(arns).unwrap_or("");
+                each(Question::UserArn(account, id), &format!("{last} of {all:?}"));
+            }
+        }
+        for (arn, bearers) in &self.bearers {
+            each(Question::Bearers(arn), &bearers.len().to_string());
+        }
+        let ids: BTreeSet<&String> =
+            self.identity_center.keys().chain(self.stores.keys()).collect();
+        for id in ids {
+            let told = (self.identity_center.get(id), self.stores.get(id));
+            each(Question::IdentityCenterUser(id), &format!("{told:?}"));
+        }
+        self.people.iter().for_each(|name| each(Question::Person(name), ""));
+    }
+}
+
+fn last_name(arns: &BTreeMap<String, Option<i64>>) -> Option<&str> {
+    arns.iter().max_by_key(|(arn, last)| (**last, arn.as_str())).map(|(arn, _)| arn.as_str())
+}
+
+/// The name of the user that a caller is.
+fn person(facts: &CredentialFacts) -> Option<&str> {
+    match facts.identity_type.as_deref()? {
+        "IAMUser" => {
+            let arn = facts.principal_arn.as_deref().and_then(arn::Arn::parse);
+            arn.and_then(|arn| arn.user_name()).or(facts.user_name.as_deref())
+        }
+        "SAMLUser" | "IdentityCenterUser" => facts.user_name.as_deref(),
+        "AssumedRole" if is_sso(facts) => facts.session_name(),
+        _ => None,
     }
 }

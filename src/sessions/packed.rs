@@ -3,36 +3,55 @@
 
 use hashbrown::HashMap;
 
+use super::Facts;
 use crate::error::{Error, Result};
 use crate::grants::Grant;
 
 /// Event id and content, as in [`super::Facts::grants`].
 type Key = (String, u64);
 
-/// Grants by event and content, each as its encoding.
+/// Facts whose grants are held as their encodings, by event and content.
 #[derive(Debug, Default)]
-pub struct PackedGrants(HashMap<Key, Box<[u8]>>);
+pub struct PackedFacts {
+    /// All but the grants.
+    pub facts: Facts,
+    grants: HashMap<Key, Box<[u8]>>,
+}
 
-impl PackedGrants {
-    /// Adds a grant; see [`super::Facts::add_grant`].
+impl PackedFacts {
+    /// Adds a grant, whose call was observed before; see [`Facts::add_grant`].
     ///
     /// # Errors
     /// The encoder's: a defect of ours.
-    pub fn add(&mut self, grant: &Grant) -> Result<()> {
+    pub fn add_grant(&mut self, grant: &Grant) -> Result<()> {
+        self.facts.note_obtainer(grant);
         let key = (grant.event_id.clone(), grant.record_hash);
-        let known = self.0.get(&key).map(|bytes| unpack::<Grant>(bytes)).transpose()?;
+        let known = self.grants.get(&key).map(|bytes| unpack::<Grant>(bytes)).transpose()?;
         if known.is_none_or(|known| grant.comes_before(&known)) {
-            self.0.insert(key, pack(grant)?.into());
+            self.grants.insert(key, pack(grant)?.into());
         }
         Ok(())
     }
 
-    /// All grants, unpacked one by one.
+    /// Credentials, grants and shared calls.
+    pub fn len(&self) -> usize {
+        self.facts.credentials.len() + self.facts.shared_calls.len() + self.grants.len()
+    }
+
+    /// Whether there is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The facts with their grants.
     ///
     /// # Errors
     /// The decoder's: a defect of ours.
-    pub fn into_grants(self) -> impl Iterator<Item = Result<Box<Grant>>> {
-        self.0.into_values().map(|bytes| unpack(&bytes))
+    pub fn unpacked(mut self) -> Result<Facts> {
+        for (id, bytes) in self.grants {
+            self.facts.add_grant(id, unpack(&bytes)?);
+        }
+        Ok(self.facts)
     }
 }
 

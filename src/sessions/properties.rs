@@ -7,14 +7,15 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use hashbrown::HashSet;
 use serde_json::{Map, Value};
 
 use super::by_record::is_sso;
 use super::candidates::Candidates;
 use super::facts::CredentialFacts;
 use super::link::expiry;
+use super::names::Names;
 use super::origin::Origin;
+use super::outside::Answer;
 use super::twins::WholeGrant;
 use crate::grants::Grant;
 use crate::model::{arn, time};
@@ -37,8 +38,8 @@ pub struct Properties {
     pub transitive_tags: Option<Arc<Tags>>,
     /// `sourceIdentity`, from calls or grant.
     pub source_identity: Option<Arc<str>>,
-    /// The credential in whose grant the chain's source identity first stands.
-    pub source_identity_from: Option<usize>,
+    /// The first session of the chain that carries it.
+    pub source_identity_session_id: Option<Arc<str>>,
     /// Names of what contradicts itself, in text order.
     pub contradictions: BTreeSet<&'static str>,
 }
@@ -53,14 +54,19 @@ pub struct Chains<'c, 'f, F> {
     pub origins: &'c [Origin],
     /// All grants.
     pub grants: &'c [WholeGrant<'f>],
+    /// What is known of those that are linked elsewhere.
+    pub given: &'c [Option<&'c Answer>],
+    /// Names of people.
+    pub names: &'c Names,
 }
 
 impl<F: AsRef<CredentialFacts>> Chains<'_, '_, F> {
     /// The properties of all credentials, parents before their children.
     pub fn properties(&self) -> Vec<Properties> {
-        let people = people(self.facts.iter().map(AsRef::as_ref));
-        let mut done: Vec<Option<Properties>> = vec![None; self.facts.len()];
-        let mut met = vec![false; self.facts.len()];
+        let given = self.given.iter();
+        let mut done: Vec<Option<Properties>> =
+            given.map(|answer| answer.map(Answer::properties)).collect();
+        let mut met: Vec<bool> = done.iter().map(Option::is_some).collect();
         for start in 0..self.facts.len() {
             let mut path = Vec::new();
             let mut at = Some(start);
@@ -73,19 +79,13 @@ impl<F: AsRef<CredentialFacts>> Chains<'_, '_, F> {
             while let Some(i) = path.pop() {
                 let parent = self.origins[i].parent.filter(|parent| done[*parent].is_some());
                 let inherited = parent.and_then(|parent| done[parent].as_ref());
-                done[i] = Some(self.of(i, parent, inherited, &people));
+                done[i] = Some(self.of(i, inherited));
             }
         }
         done.into_iter().map(Option::unwrap_or_default).collect()
     }
 
-    fn of(
-        &self,
-        i: usize,
-        parent: Option<usize>,
-        inherited: Option<&Properties>,
-        people: &HashSet<String>,
-    ) -> Properties {
+    fn of(&self, i: usize, inherited: Option<&Properties>) -> Properties {
         let facts = self.facts[i].as_ref();
         let hops = self.found[i].found.iter().filter(|candidate| candidate.is_hop());
         let grants: Vec<&Grant> = hops.map(|c| self.grants[c.grant].grant).collect();
@@ -102,16 +102,18 @@ impl<F: AsRef<CredentialFacts>> Chains<'_, '_, F> {
         }
         if let Some(own) = own {
             let same = above.filter(|(above, _)| *above == own);
-            properties.source_identity_from = same.map_or(Some(i), |(_, p)| p.source_identity_from);
+            properties.source_identity_session_id = match same {
+                Some((_, p)) => p.source_identity_session_id.clone(),
+                None => facts.session_id.as_deref().map(Arc::from),
+            };
             properties.source_identity =
                 Some(match same.and_then(|(_, p)| p.source_identity.clone()) {
                     Some(shared) => shared,
                     None => own.into(),
                 });
         }
-        let parent = parent.map(|parent| self.facts[parent].as_ref());
-        of_time(facts, &grants, parent, &mut wrong);
-        of_names(facts, &grants, &self.origins[i], people, &mut wrong);
+        of_time(facts, &grants, &mut wrong);
+        of_names(facts, &grants, &self.origins[i], self.names, &mut wrong);
         properties.contradictions = wrong;
         properties
     }
@@ -183,12 +185,7 @@ fn same_tags(a: &Tags, b: &Tags) -> bool {
 }
 
 /// What the times of a credential and of its grants say that cannot be.
-fn of_time(
-    facts: &CredentialFacts,
-    grants: &[&Grant],
-    parent: Option<&CredentialFacts>,
-    wrong: &mut BTreeSet<&'static str>,
-) {
+fn of_time(facts: &CredentialFacts, grants: &[&Grant], wrong: &mut BTreeSet<&'static str>) {
     let all =
         |holds: &dyn Fn(&Grant) -> bool| !grants.is_empty() && grants.iter().all(|g| holds(g));
     let chained = |grant: &Grant| {
@@ -217,8 +214,7 @@ fn of_time(
     if early.is_some_and(|(first, created)| created.saturating_sub(first) > TOLERANCE) {
         wrong.insert("calls_before_creation");
     }
-    let older = facts.created.zip(parent.and_then(|parent| parent.created));
-    if older.is_some_and(|(own, above)| above.saturating_sub(own) > time::SECOND) {
+    if all(&Grant::precedes_its_caller) {
         wrong.insert("started_before_parent");
     }
     let without_mfa = facts.events > 0 && facts.mfa_authenticated == Some(false);
@@ -233,7 +229,7 @@ fn of_names(
     facts: &CredentialFacts,
     grants: &[&Grant],
     origin: &Origin,
-    people: &HashSet<String>,
+    names: &Names,
     wrong: &mut BTreeSet<&'static str>,
 ) {
     let account = facts.account_id.as_deref();
@@ -257,7 +253,7 @@ fn of_names(
     let nameless = by_service || origin.origin_type == "AWSAccount" || is_sso(facts);
     let person = origin.origin.as_deref().map(person);
     let imitates =
-        people.contains(&name.to_lowercase()) && person.as_deref() != Some(&*person_of(name));
+        names.knows_person(&name.to_lowercase()) && person.as_deref() != Some(&*person_of(name));
     if known && !nameless && imitates {
         wrong.insert("named_after_somebody_else");
     }
@@ -276,22 +272,6 @@ fn shows_ec2(facts: &CredentialFacts, grants: &[&Grant]) -> bool {
     facts.ec2_role_delivery.is_some()
         || facts.in_scope_of.as_ref().is_some_and(|(kind, _)| kind == "AWS::EC2::Instance")
         || grants.iter().any(issued)
-}
-
-/// Names of the users that the logs know, in lower case.
-fn people<'f>(all: impl Iterator<Item = &'f CredentialFacts>) -> HashSet<String> {
-    let names = all.filter(|facts| !facts.claimed_only).filter_map(|facts| {
-        match facts.identity_type.as_deref()? {
-            "IAMUser" => {
-                let arn = facts.principal_arn.as_deref().and_then(arn::Arn::parse);
-                arn.and_then(|arn| arn.user_name()).or(facts.user_name.as_deref())
-            }
-            "SAMLUser" | "IdentityCenterUser" => facts.user_name.as_deref(),
-            "AssumedRole" if is_sso(facts) => facts.session_name(),
-            _ => None,
-        }
-    });
-    names.map(str::to_lowercase).collect()
 }
 
 /// Who an origin is, without account and domain: session names often lack them.

@@ -2,17 +2,15 @@
 //! their own account's logs are there: the sessions of that principal that were live at the time.
 //!
 //! The lookup is near in time: by account and principal id, among sessions that began at most
-//! [`LONGEST_ROLE`] or [`LONGEST_USER`] before, or whose last call was not before the one in question.
+//! [`LONGEST`] before.
 //! Source: CloudTrail User Guide, "CloudTrail userIdentity element", AWSAccount.
 
 use std::collections::BTreeMap;
 
 use hashbrown::HashMap;
 
-use super::candidates::Candidates;
 use super::facts::{CredentialFacts, SharedCall};
-use super::link::expiry;
-use super::twins::{CallerCopies, WholeGrant};
+use super::twins::CallerCopies;
 use crate::model::{ids, time};
 
 /// The rule that joins such a call to a session.
@@ -22,6 +20,9 @@ pub const PRINCIPAL_AT_TIME: &str = "principal_at_time";
 /// Sources: IAM User Guide, "Using IAM roles" and "Comparing STS API operations".
 const LONGEST_ROLE: i64 = 12 * 3600 * time::SECOND;
 const LONGEST_USER: i64 = 36 * 3600 * time::SECOND;
+
+/// No session lasts longer, seconds.
+pub const LONGEST: i64 = 36 * 3600;
 
 /// Clocks differ.
 const TOLERANCE: i64 = time::SECOND;
@@ -37,6 +38,8 @@ pub(super) struct StandIn {
     pub facts: CredentialFacts,
     /// Those, as indices.
     pub may_be: Vec<usize>,
+    /// When its calls were made, to the minute: first second since 1970.
+    pub second: i64,
 }
 
 /// Those seen from outside, and which events show them.
@@ -49,14 +52,13 @@ pub(super) struct SeenFromOutside {
 }
 
 /// Looks for the callers of all owners' halves whose other half is missing. `all` are the credentials
-/// that `found` tells the candidates of.
+/// that `expiries` tells the end of.
 pub(super) fn seen_from_outside<'f>(
     calls: impl Iterator<Item = &'f SharedCall>,
     copies: &CallerCopies,
     outside: impl Fn(&str) -> Option<&'f CredentialFacts>,
     all: &[&CredentialFacts],
-    found: &[Candidates],
-    grants: &[WholeGrant],
+    expiries: &[Option<i64>],
 ) -> SeenFromOutside {
     let mut seen = SeenFromOutside::default();
     let mut unpaired = calls
@@ -74,7 +76,7 @@ pub(super) fn seen_from_outside<'f>(
             by_principal.entry((account, principal)).or_default().push(i);
         }
     }
-    let mut places: BTreeMap<Vec<usize>, usize> = BTreeMap::new();
+    let mut places: BTreeMap<(Vec<usize>, i64), usize> = BTreeMap::new();
     for call in unpaired {
         let Some(caller) = outside(&call.credential_id) else { continue };
         let (Some(account), Some(principal)) = (&caller.account_id, &caller.principal_id) else {
@@ -83,14 +85,16 @@ pub(super) fn seen_from_outside<'f>(
         let same = by_principal.get(&(account.as_str(), principal.as_str())).into_iter().flatten();
         let live = |i: &&usize| {
             all[**i].partition == caller.partition
-                && is_live(all[**i], &found[**i], grants, call.event_time)
+                && is_live(all[**i], expiries[**i], call.event_time)
         };
-        let may_be: Vec<usize> = same.filter(live).copied().collect();
+        let mut may_be: Vec<usize> = same.filter(live).copied().collect();
+        may_be.sort_by_key(|i| (&all[*i].session_id, &all[*i].access_key_id));
         if may_be.is_empty() {
             continue;
         }
-        let place = *places.entry(may_be).or_insert_with_key(|may_be| {
-            seen.stand_ins.push(stand_in(caller, all, may_be));
+        let minute = call.event_time.div_euclid(60 * time::SECOND) * 60;
+        let place = *places.entry((may_be, minute)).or_insert_with_key(|(may_be, minute)| {
+            seen.stand_ins.push(stand_in(caller, all, may_be, *minute));
             seen.stand_ins.len() - 1
         });
         seen.events.push((call.event_id.clone(), place));
@@ -99,28 +103,31 @@ pub(super) fn seen_from_outside<'f>(
 }
 
 /// Whether a credential could be used at a time.
-fn is_live(facts: &CredentialFacts, found: &Candidates, grants: &[WholeGrant], at: i64) -> bool {
+fn is_live(facts: &CredentialFacts, expires: Option<i64>, at: i64) -> bool {
     let longest = match facts.identity_type.as_deref() {
         Some("FederatedUser") => LONGEST_USER,
         _ => LONGEST_ROLE,
     };
     let (begin, end) = match facts.created {
-        Some(created) => {
-            let expires = found.found.iter().filter_map(|c| expiry(grants[c.grant].grant)).max();
-            (created, expires.unwrap_or_else(|| created.saturating_add(longest)))
+        Some(created) => (created, expires.unwrap_or_else(|| created.saturating_add(longest))),
+        // Before its first call nobody knows whether it had begun.
+        None => {
+            let first = facts.first_event_at.unwrap_or(i64::MAX);
+            (first, first.saturating_add(longest))
         }
-        // It began before its first call, nobody knows how long.
-        None => (
-            facts.first_event_at.map_or(i64::MAX, |first| first.saturating_sub(longest)),
-            facts.first_event_at.map_or(i64::MIN, |first| first.saturating_add(longest)),
-        ),
     };
     let end = facts.last_event_at.map_or(end, |last| last.max(end));
-    begin.saturating_sub(TOLERANCE) <= at && at <= end.saturating_add(LATE)
+    let soon = at.saturating_sub(begin) <= LONGEST * time::SECOND;
+    soon && begin.saturating_sub(TOLERANCE) <= at && at <= end.saturating_add(LATE)
 }
 
 /// Of one session, it is a credential of that session whose key nobody saw.
-fn stand_in(caller: &CredentialFacts, all: &[&CredentialFacts], may_be: &[usize]) -> StandIn {
+fn stand_in(
+    caller: &CredentialFacts,
+    all: &[&CredentialFacts],
+    may_be: &[usize],
+    second: i64,
+) -> StandIn {
     let sessions = || may_be.iter().filter_map(|i| all[*i].session_id.as_deref());
     let only = sessions().next().filter(|first| sessions().all(|other| other == *first));
     let facts = match only.and(may_be.first()) {
@@ -151,7 +158,8 @@ fn stand_in(caller: &CredentialFacts, all: &[&CredentialFacts], may_be: &[usize]
         },
     };
     let keys = may_be.iter().map(|i| all[*i].access_key_id.as_deref().unwrap_or(""));
-    let parts: Vec<&str> = ["seen from outside"]
+    let minute = second.to_string();
+    let parts: Vec<&str> = ["seen from outside", &minute]
         .into_iter()
         .chain(
             may_be
@@ -161,5 +169,5 @@ fn stand_in(caller: &CredentialFacts, all: &[&CredentialFacts], may_be: &[usize]
                 .flat_map(|(session, key)| [session, key]),
         )
         .collect();
-    StandIn { id: ids::external_credential_id(&parts), facts, may_be: may_be.to_vec() }
+    StandIn { id: ids::external_credential_id(&parts), facts, may_be: may_be.to_vec(), second }
 }

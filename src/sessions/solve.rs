@@ -8,11 +8,11 @@ use hashbrown::HashMap;
 use super::by_record::{
     is_old_identity_center, is_sso, label, label_of, service_by_record, surely_not_assumed,
 };
-use super::candidates::{Candidates, LOGIN_PROFILE};
+use super::candidates::{Candidate, Candidates, LOGIN_PROFILE};
 use super::facts::CredentialFacts;
-use super::forwarded::LongTerm;
-use super::names::Names;
+use super::forwarded;
 use super::origin::Origin;
+use super::outside::{Answer, Outside};
 use super::seen_from_outside::PRINCIPAL_AT_TIME;
 use super::twins::WholeGrant;
 use super::workload;
@@ -28,6 +28,8 @@ pub struct Node<'f> {
     pub candidates: &'f Candidates,
     /// Those for one of whom it stands, as indices; none for all others.
     pub may_be: &'f [usize],
+    /// Who is behind it, where it is linked elsewhere.
+    pub given: Option<&'f Answer>,
 }
 
 /// Solves all nodes; the result has their order. `callers` are the nodes that stand for callers of grants
@@ -35,19 +37,19 @@ pub struct Node<'f> {
 pub fn solve(
     nodes: &[Node],
     grants: &[WholeGrant],
-    names: &Names,
     callers: &HashMap<usize, usize>,
+    outside: Outside,
 ) -> Vec<Origin> {
     let by_id: HashMap<&str, usize> = nodes.iter().enumerate().map(|(i, n)| (n.id, i)).collect();
-    let long_term = LongTerm::of(nodes);
-    let solver = Solver { nodes, grants, names, by_id, callers, long_term };
+    let solver = Solver { nodes, grants, outside, by_id, callers };
     let parents: Vec<Vec<usize>> = nodes
         .iter()
         .map(|node| {
             if !node.may_be.is_empty() {
                 return node.may_be.to_vec();
             }
-            if node.facts.identity_type.as_deref() == Some("IAMUser") {
+            let user = node.facts.identity_type.as_deref() == Some("IAMUser");
+            if user || node.given.is_some() {
                 // Its records name the user, whoever made the key: nothing to wait for.
                 return Vec::new();
             }
@@ -82,14 +84,16 @@ pub fn solve(
 struct Solver<'n> {
     nodes: &'n [Node<'n>],
     grants: &'n [WholeGrant<'n>],
-    names: &'n Names<'n>,
+    outside: Outside<'n>,
     by_id: HashMap<&'n str, usize>,
     callers: &'n HashMap<usize, usize>,
-    long_term: LongTerm<'n>,
 }
 
 impl Solver<'_> {
     fn origin(&self, i: usize, solved: &[Option<Origin>]) -> Origin {
+        if let Some(given) = self.nodes[i].given {
+            return given.origin();
+        }
         let mut origin = self.origin_of(i, solved);
         workload::note_delegate(self.nodes[i].facts, &mut origin.detail);
         origin
@@ -115,7 +119,9 @@ impl Solver<'_> {
         };
         self.note_link(i, &mut origin);
         if facts.identity_type.as_deref() == Some("IAMUser") {
-            self.long_term.note(facts, &mut origin);
+            forwarded::note(facts, &mut origin, |session| {
+                self.by_id.get(self.outside.only_key(session)?).copied()
+            });
         }
         origin
     }
@@ -132,11 +138,14 @@ impl Solver<'_> {
         }
     }
 
+    /// Who made the call; nobody can with credentials that did not exist yet.
     fn caller_of(&self, grant: usize) -> Option<usize> {
         if let Some(caller) = self.callers.get(&grant) {
             return Some(*caller);
         }
-        self.by_id.get(self.grants[grant].grant.obtained_by().credential_id.as_str()).copied()
+        let grant = self.grants[grant].grant;
+        let caller = self.by_id.get(grant.obtained_by().credential_id.as_str());
+        caller.copied().filter(|_| !grant.precedes_its_caller())
     }
 
     /// An IAM user's record names the user, whatever credentials it used.
@@ -145,14 +154,14 @@ impl Solver<'_> {
         let arn = facts
             .principal_arn
             .as_deref()
-            .or_else(|| self.names.user_arn(account, facts.principal_id.as_deref()));
+            .or_else(|| self.outside.names.user_arn(account, facts.principal_id.as_deref()));
         let name = arn.or(facts.user_name.as_deref()).or(facts.principal_id.as_deref());
         if name.is_none() {
             return Origin::unknown("identity_not_recorded", None);
         }
         let mut origin =
             Origin::start("IAMUser", name.map(str::to_owned), facts.account_id.clone());
-        self.names.tell_apart(&mut origin, facts.principal_id.as_deref());
+        self.outside.names.tell_apart(&mut origin, facts.principal_id.as_deref());
         origin
     }
 
@@ -238,7 +247,7 @@ impl Solver<'_> {
             start.chain_strength = Strength::Inferred;
             let (id, store) = (facts.on_behalf_of_user_id.as_ref(), facts.vouched_by.as_ref());
             start.detail =
-                id.map(|id| self.names.identity_center_id(id, store.map(String::as_str)));
+                id.map(|id| self.outside.names.identity_center_id(id, store.map(String::as_str)));
             start = start.borne_by(id, store);
             let mut origin = start.wearing(label(facts));
             origin.link_rule = Some("identity_center");
@@ -297,7 +306,7 @@ impl Solver<'_> {
         let account = facts.issuer_account_id.clone().or_else(|| facts.account_id.clone());
         let mut origin = Origin::start(kind, Some(issuer), account);
         if kind == "IAMUser" {
-            self.names.tell_apart(&mut origin, facts.issuer_principal_id.as_deref());
+            self.outside.names.tell_apart(&mut origin, facts.issuer_principal_id.as_deref());
         }
         origin.push_label(label(facts));
         origin.link_rule = Some("session_issuer");
@@ -321,6 +330,9 @@ impl Solver<'_> {
         let mut origin = match agreed {
             Ok(parent) => self.one_hop_from(parent, &parents, i),
             Err(reason) => {
+                let young = |c: &Candidate| self.grants[c.grant].grant.precedes_its_caller();
+                let young = candidates.more == 0 && candidates.found.iter().any(young);
+                let reason = if young { "started_before_parent" } else { reason };
                 let mut origin = Origin::unknown(reason, None);
                 if let [Some(parent)] = parents.as_slice() {
                     origin.chain.clone_from(&parent.chain);
@@ -405,12 +417,12 @@ impl Solver<'_> {
     fn other_account(&self, facts: &CredentialFacts) -> Origin {
         let account = facts.account_id.as_deref();
         let principal = facts.principal_id.as_deref();
-        if let Some(arn) = self.names.user_arn(account, principal) {
+        if let Some(arn) = self.outside.names.user_arn(account, principal) {
             // A user's id belongs to one user for ever; the ARN comes from the user's own records.
             let mut origin =
                 Origin::start("IAMUser", Some(arn.to_owned()), facts.account_id.clone());
             origin.chain_strength = Strength::Inferred;
-            self.names.tell_apart(&mut origin, principal);
+            self.outside.names.tell_apart(&mut origin, principal);
             return origin;
         }
         match (principal, account) {
@@ -433,13 +445,13 @@ impl Solver<'_> {
     fn identity_center_user(&self, facts: &CredentialFacts) -> Origin {
         let id = facts.on_behalf_of_user_id.as_deref();
         let store = facts.vouched_by.as_deref();
-        let learned = id.and_then(|id| self.names.identity_center_user(id, store));
+        let learned = id.and_then(|id| self.outside.names.identity_center_user(id, store));
         let name = facts.user_name.as_deref().or(learned).or(id).or(facts.principal_id.as_deref());
         let Some(name) = name else {
             return Origin::unknown("identity_not_recorded", None);
         };
         let mut origin = Origin::start("IdentityCenterUser", Some(name.to_owned()), None);
-        origin.detail = id.map(|id| self.names.identity_center_id(id, store));
+        origin.detail = id.map(|id| self.outside.names.identity_center_id(id, store));
         origin.borne_by(facts.on_behalf_of_user_id.as_ref(), facts.vouched_by.as_ref())
     }
 }

@@ -16,7 +16,7 @@ use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
 
 use crate::error::{Error, Result};
-use crate::store::columns::LINKING_STATE;
+use crate::store::columns::is_internal;
 use crate::store::{Store, TABLES};
 
 pub use params::{Params, parse_param};
@@ -48,12 +48,12 @@ impl Sql {
         let context = SessionContext::new_with_config_rt(config, runtime);
         match source {
             Source::Store(store) => {
-                for def in TABLES.iter().filter(|def| def.name != LINKING_STATE.name) {
+                for def in TABLES.iter().filter(|def| !is_internal(def)) {
                     context.register_table(def.name, store.provider(def).await?)?;
                 }
             }
             Source::Memory(mut tables) => {
-                for def in TABLES.iter().filter(|def| def.name != LINKING_STATE.name) {
+                for def in TABLES.iter().filter(|def| !is_internal(def)) {
                     let batches = tables.remove(def.name).unwrap_or_default();
                     let table = MemTable::try_new(def.schema(), spread(batches))?;
                     context.register_table(def.name, Arc::new(table) as Arc<dyn TableProvider>)?;

@@ -77,13 +77,34 @@ pub const LINKING_STATE: TableDef = TableDef {
     columns: LINKING_STATE_COLUMNS,
     partition_by: None,
     lookup: &[],
-    sort_by: &["kind", "key"],
+    sort_by: &["at", "kind", "key"],
 };
 
 #[rustfmt::skip]
 const LINKING_STATE_COLUMNS: &[Column] = &[
+    col("at", Int, "second since 1970 that it belongs to"),
     col("kind", Text, "what kind of fact this is"),
     col("key", Text, "its key, unique within the kind"),
     col("format", Int, "which version of the program can read the value"),
     col("value", Binary, "its value"),
 ];
+
+/// Which answers from elsewhere the linking of a stretch of time rests on; not part of the contract.
+pub const LINKING_QUESTIONS: TableDef = TableDef {
+    name: "linking_questions",
+    doc: "Internal: what the linking of a stretch of time asked outside of it, so that it is linked again when an answer has changed. May change in any version.",
+    columns: LINKING_QUESTION_COLUMNS,
+    partition_by: None,
+    lookup: &[],
+    sort_by: &["number"],
+};
+
+#[rustfmt::skip]
+const LINKING_QUESTION_COLUMNS: &[Column] = &[
+    col("number", Int, "a number that stands for a question"),
+];
+
+/// Whether a table is none of the contract.
+pub fn is_internal(def: &TableDef) -> bool {
+    [LINKING_STATE.name, LINKING_QUESTIONS.name].contains(&def.name)
+}

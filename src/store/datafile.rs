@@ -23,6 +23,9 @@ use crate::table::{Column, Kind, TableDef};
 /// Rows in one row group, the unit that a reader skips or decodes.
 const ROW_GROUP_ROWS: usize = 128 * 1024;
 
+/// The same of tables that are read by small ranges of what they are sorted by.
+const SMALL_ROW_GROUP_ROWS: usize = 4 * 1024;
+
 /// Bytes of a page before compression. A file that is being written holds one for each column.
 const PAGE_BYTES: usize = 256 * 1024;
 
@@ -79,14 +82,27 @@ pub(super) fn write(
     let rows = batches.iter().map(RecordBatch::num_rows).sum();
     let sorted = stats::is_sorted(def, batches)?;
     let batches = batches.iter().map(|batch| Ok(batch.clone()));
-    write_all(table_dir, def, partition, Expected { rows, sorted }, batches)
+    let place = partition.map_or(Place::Table, Place::Day);
+    write_all(table_dir, def, place, Expected { rows, sorted }, batches)
+}
+
+/// Where in a table's folder a file belongs.
+#[derive(Debug, Clone, Copy)]
+pub enum Place<'p> {
+    /// Anywhere.
+    Table,
+    /// To the rows with this value of the partition column, a day: `2024-05-01`.
+    Day(&'p str),
+    /// To a part of a table without partition column; parts are replaced as a whole. The name
+    /// consists of lower-case letters, digits and dashes.
+    Part(&'p str),
 }
 
 /// As [`write`], for batches that come one by one; refuses rows out of order.
 pub(super) fn write_sorted(
     table_dir: &Path,
     def: &TableDef,
-    partition: Option<&str>,
+    place: Place,
     rows: usize,
     batches: impl Iterator<Item = Result<RecordBatch>>,
 ) -> Result<DataFile> {
@@ -102,7 +118,7 @@ pub(super) fn write_sorted(
         }
         Ok(batch)
     });
-    write_all(table_dir, def, partition, Expected { rows, sorted: true }, checked)
+    write_all(table_dir, def, place, Expected { rows, sorted: true }, checked)
 }
 
 /// What a file's header says of its content, before the content is there.
@@ -114,14 +130,20 @@ struct Expected {
 fn write_all(
     table_dir: &Path,
     def: &TableDef,
-    partition: Option<&str>,
+    place: Place,
     expected: Expected,
     batches: impl Iterator<Item = Result<RecordBatch>>,
 ) -> Result<DataFile> {
     let name = format!("part-{}.parquet", Uuid::new_v4());
-    let path = match (def.partition_by, partition) {
-        (Some(column), Some(value)) => format!("{column}={value}/{name}"),
+    let path = match (def.partition_by, place) {
+        (Some(column), Place::Day(value)) => format!("{column}={value}/{name}"),
+        (None, Place::Part(part)) if is_part(part) => format!("{part}/{name}"),
+        (_, Place::Part(part)) => return Err(wrong(def, &format!("{part:?} is no part"))),
         _ => name,
+    };
+    let partition = match place {
+        Place::Day(day) => Some(day),
+        _ => None,
     };
     let check = Check::of(def, partition)?;
     let checked = batches.map(|batch| batch.and_then(|batch| check.batch(batch)));
@@ -146,6 +168,11 @@ fn write_all(
         stats: stats::json(def, &metadata),
         modified_at: now_millis(),
     })
+}
+
+fn is_part(name: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    !name.is_empty() && name.bytes().all(plain)
 }
 
 fn wrong(def: &TableDef, what: &str) -> Error {
@@ -233,7 +260,7 @@ fn properties(
 ) -> Result<WriterProperties> {
     let mut builder = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
-        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_max_row_group_row_count(Some(row_group_rows(def)))
         .set_created_by(concat!("roletrail ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_data_page_size_limit(PAGE_BYTES)
         .set_statistics_enabled(EnabledStatistics::None);
@@ -256,6 +283,11 @@ fn properties(
         builder = builder.set_sorting_columns(sorting(def, &leaves));
     }
     Ok(builder.build())
+}
+
+fn row_group_rows(def: &TableDef) -> usize {
+    let by_range = def.name == super::columns::LINKING_STATE.name;
+    if by_range { SMALL_ROW_GROUP_ROWS } else { ROW_GROUP_ROWS }
 }
 
 /// Statistics cost two comparisons a value, so only columns have them by which a reader can skip

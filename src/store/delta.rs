@@ -1,6 +1,6 @@
 //! One Delta Lake table: opening, creating, committing, taking back.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -42,6 +42,8 @@ pub(super) enum Change {
     Append(Vec<DataFile>),
     /// Removes all active files and adds these.
     Replace(Vec<DataFile>),
+    /// Removes the active files of these parts and adds these.
+    Swap(BTreeSet<String>, Vec<DataFile>),
 }
 
 impl Table {
@@ -103,6 +105,17 @@ impl Table {
         self.active().values().map(|add| (self.dir.join(&add.path), value(add))).collect()
     }
 
+    /// The active data files that were written as parts, by part.
+    pub(super) fn parts(&self) -> BTreeMap<String, Vec<PathBuf>> {
+        let mut parts: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
+        for path in self.active().into_keys() {
+            if let Some(part) = part_of(&path) {
+                parts.entry(part.to_owned()).or_default().push(self.dir.join(&path));
+            }
+        }
+        parts
+    }
+
     /// DataFusion's view of the table at this version.
     pub(super) async fn provider(&self) -> Result<Arc<dyn TableProvider>> {
         let scan = DeltaScanNext::builder()
@@ -115,15 +128,24 @@ impl Table {
 
     /// Commits `change` and moves on to the version it made, which is durable on return.
     pub(super) async fn commit(&mut self, change: Change) -> Result<()> {
-        let (mode, files) = match change {
-            Change::Append(files) => (SaveMode::Append, files),
-            Change::Replace(files) => (SaveMode::Overwrite, files),
+        let gone = |path: &str| match &change {
+            Change::Append(_) => false,
+            Change::Replace(_) => true,
+            Change::Swap(parts, _) => part_of(path).is_some_and(|part| parts.contains(part)),
         };
+        let mode = if matches!(change, Change::Append(_)) {
+            SaveMode::Append
+        } else {
+            SaveMode::Overwrite
+        };
+        let active = self.active();
+        let old = active.iter().filter(|(path, _)| gone(path)).map(|(_, add)| remove(add));
+        let mut actions: Vec<Action> = old.collect();
+        let (Change::Append(files) | Change::Replace(files) | Change::Swap(_, files)) = change;
         self.sync_data(&files)?;
-        let mut actions: Vec<Action> = match mode {
-            SaveMode::Overwrite => self.active().values().map(remove).collect(),
-            _ => Vec::new(),
-        };
+        if actions.is_empty() && files.is_empty() && mode == SaveMode::Overwrite {
+            return Ok(());
+        }
         actions.extend(files.iter().map(|f| self.add(f)));
         let partition_by = self.def.partition_by.map(|c| vec![c.to_owned()]);
         let operation = DeltaOperation::Write { mode, partition_by, predicate: None };
@@ -221,6 +243,11 @@ impl Table {
         }
         snapshot::sync_dir(&log_dir)
     }
+}
+
+/// The part that a data file belongs to: the folder that it lies in.
+fn part_of(path: &str) -> Option<&str> {
+    path.split_once('/').map(|(part, _)| part).filter(|part| !part.contains('='))
 }
 
 fn log_store(table_dir: &Path) -> Result<LogStoreRef> {

@@ -44,11 +44,12 @@ use crate::grants::columns::GRANTS;
 use crate::sessions::columns::{ATTRIBUTIONS, CREDENTIALS, LINKS, SESSIONS};
 use crate::table::TableDef;
 
-pub use datafile::DataFile;
+pub use datafile::{DataFile, Place};
+pub use read::Within;
 pub use snapshot::{FORMAT, Snapshot};
 pub use transaction::Transaction;
 
-use columns::{COVERAGE, FILES, LINKING_STATE, REJECTS};
+use columns::{COVERAGE, FILES, LINKING_QUESTIONS, LINKING_STATE, REJECTS};
 
 /// Every table that a store holds.
 pub const TABLES: &[TableDef] = &[
@@ -62,6 +63,7 @@ pub const TABLES: &[TableDef] = &[
     REJECTS,
     COVERAGE,
     LINKING_STATE,
+    LINKING_QUESTIONS,
 ];
 
 /// A store opened for reading, pinned to one snapshot: whatever is written meanwhile, every table

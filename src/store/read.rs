@@ -9,6 +9,8 @@ use arrow::array::{ArrayRef, Date32Array, RecordBatch, new_null_array};
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::file::metadata::ParquetMetaData;
+use parquet::file::statistics::Statistics;
 
 use super::datafile::parse_day;
 use crate::error::{Error, Result};
@@ -29,11 +31,39 @@ fn wanted(def: &TableDef, names: &[&str]) -> Result<Vec<Column>> {
     names.iter().map(find).collect()
 }
 
+/// A whole-number column and the values of it that are wanted, the last one included. Groups of rows
+/// that have none are not read; the others come whole.
+#[derive(Debug, Clone, Copy)]
+pub struct Within {
+    /// Name of the column.
+    pub column: &'static str,
+    /// Smallest wanted value.
+    pub from: i64,
+    /// Largest wanted value.
+    pub to: i64,
+}
+
+impl Within {
+    /// The groups of rows that may hold wanted values.
+    fn groups(self, file: &ParquetMetaData) -> Vec<usize> {
+        let leaves = file.file_metadata().schema_descr().columns();
+        let leaf = leaves.iter().position(|leaf| leaf.path().string() == self.column);
+        let may_have = |group: &usize| {
+            let statistics = leaf.and_then(|i| file.row_group(*group).column(i).statistics());
+            let Some(Statistics::Int64(values)) = statistics else { return true };
+            values.min_opt().is_none_or(|min| *min <= self.to)
+                && values.max_opt().is_none_or(|max| *max >= self.from)
+        };
+        (0..file.num_row_groups()).filter(may_have).collect()
+    }
+}
+
 /// Calls `each` with the named columns of every file, batch by batch.
 pub(super) fn each_batch(
     def: &TableDef,
     names: &[&str],
     files: &[(PathBuf, Option<String>)],
+    within: Option<Within>,
     mut each: impl FnMut(RecordBatch) -> Result<()>,
 ) -> Result<()> {
     let columns = wanted(def, names)?;
@@ -41,21 +71,33 @@ pub(super) fn each_batch(
         columns.iter().map(|c| Field::new(c.name, c.kind.arrow(), true)).collect();
     let schema: SchemaRef = Arc::new(Schema::new(fields));
     for (path, partition) in files {
-        read_file(def, path, partition.as_deref(), &columns, &schema, &mut each)?;
+        let file = Data { path, partition: partition.as_deref(), within };
+        read_file(def, file, &columns, &schema, &mut each)?;
     }
     Ok(())
 }
 
+/// A file, and what is wanted of it.
+struct Data<'f> {
+    path: &'f Path,
+    partition: Option<&'f str>,
+    within: Option<Within>,
+}
+
 fn read_file(
     def: &TableDef,
-    path: &Path,
-    partition: Option<&str>,
+    data: Data,
     columns: &[Column],
     schema: &SchemaRef,
     each: &mut impl FnMut(RecordBatch) -> Result<()>,
 ) -> Result<()> {
+    let Data { path, partition, within } = data;
     let file = File::open(path).map_err(Error::io(path))?;
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file)?;
+    let mut builder = ParquetRecordBatchReaderBuilder::try_new(file)?;
+    if let Some(within) = within {
+        let groups = within.groups(builder.metadata());
+        builder = builder.with_row_groups(groups);
+    }
     let in_file = columns.iter().filter(|c| def.partition_by != Some(c.name)).map(|c| c.name);
     let mask = ProjectionMask::roots(
         builder.parquet_schema(),

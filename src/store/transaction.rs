@@ -1,6 +1,6 @@
 //! Changing the store: one writer at a time, all tables or none.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,8 +8,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use arrow::array::RecordBatch;
 use futures::future::try_join_all;
 
-use super::datafile::{self, DataFile};
+use super::datafile::{self, DataFile, Place};
 use super::delta::{Change, Table};
+use super::read::Within;
 use super::snapshot::{self, Snapshot};
 use super::{TABLES, absolute, read};
 use crate::error::{Error, Result};
@@ -126,14 +127,57 @@ impl Transaction {
     pub fn write_sorted(
         &self,
         def: &TableDef,
-        partition: Option<&str>,
+        place: Place,
         rows: usize,
         batches: impl Iterator<Item = Result<RecordBatch>>,
     ) -> Result<DataFile> {
         let table = self.table(def)?;
-        let file = datafile::write_sorted(table.dir(), def, partition, rows, batches)?;
+        let file = datafile::write_sorted(table.dir(), def, place, rows, batches)?;
         self.written().push(table.dir().join(&file.path));
         Ok(file)
+    }
+
+    /// The whole path of a file that this transaction has written.
+    pub fn path_of(&self, def: &TableDef, file: &DataFile) -> Result<PathBuf> {
+        Ok(self.table(def)?.dir().join(&file.path))
+    }
+
+    /// Removes a file that this transaction has written, and that no table shall have.
+    pub fn discard(&self, path: &Path) -> Result<()> {
+        self.written().retain(|written| written != path);
+        fs::remove_file(path).map_err(Error::io(path))
+    }
+
+    /// The data files of the parts of `def` at the beginning of the transaction, by part.
+    pub fn parts(&self, def: &TableDef) -> Result<BTreeMap<String, Vec<PathBuf>>> {
+        Ok(self.table(def)?.parts())
+    }
+
+    /// As [`Transaction::read_each`], of the given files only, and of those only the groups of rows in
+    /// which `within` says that there can be something: column, smallest and largest value.
+    pub fn read_files(
+        &self,
+        def: &TableDef,
+        columns: &[&str],
+        files: &[PathBuf],
+        within: Option<Within>,
+        each: impl FnMut(RecordBatch) -> Result<()>,
+    ) -> Result<()> {
+        let files: Vec<_> = files.iter().map(|path| (path.clone(), None)).collect();
+        read::each_batch(def, columns, &files, within, each)
+    }
+
+    /// As [`Transaction::read_each`], of one day of a table that is partitioned by day.
+    pub fn read_day(
+        &self,
+        def: &TableDef,
+        columns: &[&str],
+        day: &str,
+        each: impl FnMut(RecordBatch) -> Result<()>,
+    ) -> Result<()> {
+        let mut files = self.table(def)?.files();
+        files.retain(|(_, partition)| partition.as_deref() == Some(day));
+        read::each_batch(def, columns, &files, None, each)
     }
 
     /// The data files of `def` at the beginning of the transaction: absolute paths, sorted.
@@ -163,7 +207,7 @@ impl Transaction {
         columns: &[&str],
         each: impl FnMut(RecordBatch) -> Result<()>,
     ) -> Result<()> {
-        read::each_batch(def, columns, &self.table(def)?.files(), each)
+        read::each_batch(def, columns, &self.table(def)?.files(), None, each)
     }
 
     /// Adds files to a table, at commit.
@@ -173,7 +217,9 @@ impl Transaction {
         }
         let name = self.name(def)?;
         match self.changes.get_mut(name) {
-            Some(Change::Append(all) | Change::Replace(all)) => all.extend(files),
+            Some(Change::Append(all) | Change::Replace(all) | Change::Swap(_, all)) => {
+                all.extend(files);
+            }
             None => {
                 self.changes.insert(name, Change::Append(files));
             }
@@ -186,6 +232,18 @@ impl Transaction {
     pub fn replace(&mut self, def: &TableDef, files: Vec<DataFile>) -> Result<()> {
         let name = self.name(def)?;
         self.changes.insert(name, Change::Replace(files));
+        Ok(())
+    }
+
+    /// Makes `files` the whole content of some parts of a table, at commit; its other rows stay.
+    pub fn replace_parts(
+        &mut self,
+        def: &TableDef,
+        parts: BTreeSet<String>,
+        files: Vec<DataFile>,
+    ) -> Result<()> {
+        let name = self.name(def)?;
+        self.changes.insert(name, Change::Swap(parts, files));
         Ok(())
     }
 

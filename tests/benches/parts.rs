@@ -5,16 +5,23 @@ use roletrail::decode::raw::RawRecord;
 use roletrail::decode::{Decoder, Item, Limits, RecordStream};
 use roletrail::generate::{self, WorldOptions};
 use roletrail::intake::{Options, Silent, seen::Seen};
-use roletrail::sessions::link;
+use roletrail::linking::link_in_memory;
+use roletrail::sessions::Facts;
 use roletrail::sources::discover;
 
-struct Nowhere;
+#[derive(Default)]
+struct Nowhere(std::sync::Mutex<Facts>);
 
 impl roletrail::intake::Sink for Nowhere {
     fn rejects(
         &self,
         _: Vec<roletrail::intake::books::FileReject>,
     ) -> roletrail::error::Result<()> {
+        Ok(())
+    }
+
+    fn keep(&self, facts: Facts) -> roletrail::error::Result<()> {
+        self.0.lock().unwrap().merge(facts);
         Ok(())
     }
 
@@ -52,13 +59,12 @@ fn parts(c: &mut Criterion) {
     });
     group.finish();
 
-    let facts =
-        roletrail::intake::run(&files, Seen::default(), &Options::default(), &Nowhere, &Silent)
-            .unwrap()
-            .facts;
+    let sink = Nowhere::default();
+    roletrail::intake::run(&files, Seen::nothing(), &Options::default(), &sink, &Silent).unwrap();
+    let facts = sink.0.into_inner().unwrap();
     let mut group = c.benchmark_group("link");
     group.throughput(Throughput::Elements(facts.credentials.len() as u64)).sample_size(20);
-    group.bench_function("credentials to origins", |b| b.iter(|| link(&facts)));
+    group.bench_function("credentials to origins", |b| b.iter(|| link_in_memory(&facts)));
     group.finish();
 }
 

@@ -600,9 +600,10 @@ impl<'r> Oracle<'r> {
                 let expires = grants.iter().filter_map(|g| expiry(g)).max();
                 (born, expires.unwrap_or(born + longest))
             }
-            None => (times().min().unwrap() - longest, times().min().unwrap() + longest),
+            None => (times().min().unwrap(), times().min().unwrap() + longest),
         };
-        (begin - 1..=times().max().unwrap_or(end).max(end) + 60).contains(&at)
+        at - begin <= 36 * 3600
+            && (begin - 1..=times().max().unwrap_or(end).max(end) + 60).contains(&at)
     }
 
     fn caller_copy(&self, owner: Record<'r>) -> Option<Record<'r>> {
@@ -948,8 +949,12 @@ impl<'r> Oracle<'r> {
     fn sign_in_session(&self, record: Record<'r>, mine: &[Record<'r>]) -> Vec<Record<'r>> {
         let path = "/userIdentity/sessionContext/signInSessionArn";
         let Some(arn) = mine.iter().filter_map(|r| text(r, path)).min() else { return Vec::new() };
+        let first = mine.iter().map(|r| time_of(r)).min();
+        let role = !["IAMUser", "Root"].contains(&kind(record));
+        let Some(began) = created(record).or(first.filter(|_| role)) else { return Vec::new() };
         let fits = |r: &&Record<'r>| {
             event_name(r) == "CreateOAuth2Token"
+                && (time_of(r) - began).abs() <= 12 * 3600
                 && at_sign_in_service(r)
                 && text(r, "/errorCode").is_none()
                 && text(r, "/additionalEventData/signInSessionArn") == Some(arn)
@@ -1016,7 +1021,10 @@ impl<'r> Oracle<'r> {
             return holder;
         }
         if !is_hop(grant) {
-            return self.who(grant, path);
+            // Nobody calls with credentials that do not exist yet.
+            let too_early = !is_sign_in(grant)
+                && created(grant).is_some_and(|began| began > time_of(grant) + 1);
+            return if too_early { Answer::unknown() } else { self.who(grant, path) };
         }
         let previous = text(grant, "/additionalEventData/SwitchFrom").unwrap_or("");
         let account = arn_account(previous);

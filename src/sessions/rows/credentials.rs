@@ -9,7 +9,7 @@ use crate::sessions::link::{Linked, LinkedCredential};
 use crate::table::build::Cell;
 
 pub(super) fn rows<'l>(linked: &'l Linked<'l>) -> TableRows<'l> {
-    let mut all: Vec<&LinkedCredential> = linked.credentials.iter().collect();
+    let mut all: Vec<&LinkedCredential> = linked.credentials.iter().filter(|c| c.home).collect();
     all.sort_unstable_by_key(|credential| &credential.id);
     build(&CREDENTIALS, all, |rows, credential| rows.push(credential_row(linked, credential)))
 }

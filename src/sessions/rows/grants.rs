@@ -7,7 +7,7 @@ use crate::sessions::properties::seconds_given;
 use crate::table::build::Cell;
 
 pub(super) fn rows<'l>(linked: &'l Linked<'l>) -> TableRows<'l> {
-    let mut all: Vec<&LinkedGrant> = linked.grants.iter().collect();
+    let mut all: Vec<&LinkedGrant> = linked.grants.iter().filter(|g| g.home).collect();
     all.sort_unstable_by_key(|g| (g.grant.event_time, &g.grant.event_id, g.grant.record_hash));
     build(&GRANTS, all, |rows, grant| rows.push(grant_row(grant)))
 }

@@ -8,7 +8,7 @@ use crate::table::build::Cell;
 
 pub(super) fn rows<'l>(linked: &'l Linked<'l>) -> TableRows<'l> {
     let mut hops: Vec<Hop> = Vec::new();
-    for credential in &linked.credentials {
+    for credential in linked.credentials.iter().filter(|c| c.home) {
         let candidates = &credential.candidates;
         let all = candidates.found.iter().chain(&candidates.refused);
         hops.extend(all.map(|candidate| {

@@ -213,8 +213,7 @@ fn property_cells<'l>(linked: &'l Linked<'l>, session: &'l Session<'l>) -> Vec<C
         let tags = session.common(|c| tags(&c.properties).as_deref()).flatten();
         tags.and_then(|tags| serde_json::to_string(tags).ok()).into()
     };
-    let since = session.common(|c| c.properties.source_identity_from).flatten();
-    let since = since.and_then(|i| linked.credentials[i].facts.session_id.as_deref());
+    let since = session.common(|c| c.properties.source_identity_session_id.as_deref()).flatten();
     let wrong: BTreeSet<&str> =
         session.credentials.iter().flat_map(|c| &c.properties.contradictions).copied().collect();
     vec![

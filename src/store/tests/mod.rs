@@ -14,7 +14,7 @@ use datafusion::prelude::SessionContext;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use tempfile::{TempDir, tempdir};
 
-use super::columns::{COVERAGE, FILES, LINKING_STATE, REJECTS};
+use super::columns::{COVERAGE, FILES, REJECTS};
 use super::*;
 use crate::table::{Kind, list_item, resource_fields};
 
@@ -244,13 +244,11 @@ async fn aggregates_are_answered_from_rows_not_from_bounds() {
     let mut tx = Transaction::begin(dir.path()).await.unwrap();
     let long = |c: char| format!("{}{c}", "x".repeat(300));
     let text = || Arc::new(StringArray::from(vec![long('a'), long('b')])) as ArrayRef;
-    let format = Arc::new(Int64Array::from(vec![1, 1]));
-    let value = Arc::new(BinaryArray::from(vec![b"a".as_slice(), b"b"]));
-    let columns = vec![text(), text(), format, value];
-    let batch = RecordBatch::try_new(LINKING_STATE.schema(), columns).unwrap();
-    let file = tx.write_file(&LINKING_STATE, None, &[batch]).unwrap();
+    let columns = vec![text(), text(), text(), text()];
+    let batch = RecordBatch::try_new(REJECTS.schema(), columns).unwrap();
+    let file = tx.write_file(&REJECTS, None, &[batch]).unwrap();
     assert!(!file.stats.contains("xxx"), "a long bound is left out: {}", file.stats);
-    tx.append(&LINKING_STATE, vec![file]).unwrap();
+    tx.append(&REJECTS, vec![file]).unwrap();
     // Times finer than a millisecond keep every digit in the statistics.
     let coverage = sample(&COVERAGE, 0, 3, MAY_FIRST + 1);
     let file = tx.write_file(&COVERAGE, None, &[coverage]).unwrap();
@@ -259,7 +257,7 @@ async fn aggregates_are_answered_from_rows_not_from_bounds() {
     tx.commit().await.unwrap();
 
     let store = Store::open(dir.path()).await.unwrap();
-    let found = sql(&store, "select max(key), min(key) from linking_state where key > 'a'").await;
+    let found = sql(&store, "select max(path), min(path) from rejects where path > 'a'").await;
     let text = |c: usize| {
         cast(found.column(c), &DataType::Utf8).unwrap().as_string::<i32>().value(0).to_owned()
     };
@@ -406,7 +404,7 @@ async fn batches_that_come_one_by_one_must_be_in_order() {
     let write = |batches: [&RecordBatch; 3]| {
         let rows = batches.iter().map(|b| b.num_rows()).sum();
         let batches = batches.into_iter().cloned().map(Ok);
-        tx.write_sorted(&EVENTS, Some("2024-05-01"), rows, batches)
+        tx.write_sorted(&EVENTS, Place::Day("2024-05-01"), rows, batches)
     };
     assert_eq!(write([&first, &nothing, &second]).unwrap().rows, 20);
     let refused = write([&second, &nothing, &first]).unwrap_err();

@@ -1,0 +1,145 @@
+//! What an ingest brings: facts without date in memory, all others in files, ordered by time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use hashbrown::{HashMap, HashSet};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::state::{Rows, Seconds};
+use crate::error::Result;
+use crate::grants::{Grant, Join};
+use crate::model::time;
+use crate::sessions::Facts;
+use crate::sessions::link::{MARGIN, SIGN_IN_SESSION};
+use crate::store::Transaction;
+use crate::store::columns::LINKING_STATE;
+
+/// The part that files have which no table will keep.
+const SPILL: &str = "spill";
+
+/// Seconds in the units in which facts are counted.
+pub const UNIT: i64 = 60;
+
+/// Collects the facts of one ingest; may be used by several threads.
+pub struct Brought<'t> {
+    tx: &'t Transaction,
+    held: Mutex<Held>,
+}
+
+/// See the module.
+#[derive(Default)]
+pub struct Held {
+    /// Facts that belong to no time.
+    pub undated: Facts,
+    /// Files with all others, in order of time each.
+    pub files: Vec<PathBuf>,
+    /// How many facts each unit of time got, by its number.
+    pub counts: BTreeMap<i64, usize>,
+    /// Units of time with sessions of signed-in programs, or their grants.
+    pub programs: BTreeSet<i64>,
+    /// When keys were issued: seconds by hash of the key.
+    issued: HashMap<u64, Vec<i64>>,
+    /// Hashes of keys that calls with a date show.
+    used: HashSet<u64>,
+}
+
+impl<'t> Brought<'t> {
+    /// Nothing yet.
+    pub fn new(tx: &'t Transaction) -> Brought<'t> {
+        Brought { tx, held: Mutex::default() }
+    }
+
+    /// Takes facts over. Facts of one credential may come in any number of pieces.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn add(&self, mut facts: Facts) -> Result<()> {
+        let undated = split_off_undated(&mut facts);
+        let rows = Rows::dated(&facts, Seconds::ALL);
+        let file = rows.write(self.tx, SPILL)?;
+        let path = self.tx.path_of(&LINKING_STATE, &file)?;
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.undated.merge(undated);
+        held.files.push(path);
+        held.count(&facts);
+        Ok(())
+    }
+
+    /// All that was brought.
+    pub fn into_held(self) -> Held {
+        self.held.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes out what belongs to no time; the grants among it stay as well.
+fn split_off_undated(facts: &mut Facts) -> Facts {
+    let mut undated = Facts::default();
+    undated.mentioned = std::mem::take(&mut facts.mentioned);
+    undated.names = std::mem::take(&mut facts.names);
+    for (id, credential) in facts.credentials.extract_if(|_, facts| facts.second().is_none()) {
+        undated.add_credential(id, credential);
+    }
+    for (id, grant) in &facts.grants {
+        if matches!(grant.join, Join::LongTermKey | Join::Password) {
+            undated.add_grant(id.clone(), grant.clone());
+        }
+    }
+    undated
+}
+
+impl Held {
+    fn count(&mut self, facts: &Facts) {
+        let credentials = facts.credentials.values();
+        let credentials = credentials
+            .filter_map(|facts| Some((facts.second()?, facts.sign_in_session_arn.is_some())));
+        let grants = facts.grants.values();
+        let grants = grants.map(|grant| (grant.second(), grant.sign_in_session_arn.is_some()));
+        let calls = facts.shared_calls.iter();
+        let calls = calls.map(|call| (call.event_time.div_euclid(time::SECOND), false));
+        for (second, of_sign_in_session) in credentials.chain(grants).chain(calls) {
+            let unit = second.div_euclid(UNIT);
+            *self.counts.entry(unit).or_default() += 1;
+            if of_sign_in_session {
+                self.programs.insert(unit);
+            }
+        }
+        let keys = facts.credentials.values().filter_map(|facts| facts.access_key_id.as_deref());
+        self.used.extend(keys.map(number_of_key));
+        for grant in facts.grants.values() {
+            if let Some(key) = grant.issued_access_key_id.as_deref() {
+                self.issued.entry(number_of_key(key)).or_default().push(grant.second());
+            }
+        }
+    }
+
+    /// Whether anything in a stretch of time may have another answer now.
+    pub fn touches(&self, seconds: Seconds) -> bool {
+        let units = |around: i64| {
+            let wide = seconds.widened(around);
+            wide.from.div_euclid(UNIT)..=wide.to.div_euclid(UNIT)
+        };
+        self.counts.range(units(MARGIN)).next().is_some()
+            || self.programs.range(units(SIGN_IN_SESSION + MARGIN)).next().is_some()
+    }
+
+    /// Whether calls with a date show this key.
+    pub fn uses(&self, key: &str) -> bool {
+        self.used.contains(&number_of_key(key))
+    }
+
+    /// When one of these keys was issued, as far as this ingest knows.
+    pub fn issues_of<'k>(&self, keys: impl Iterator<Item = &'k str>) -> BTreeSet<i64> {
+        keys.filter_map(|key| self.issued.get(&number_of_key(key))).flatten().copied().collect()
+    }
+}
+
+fn number_of_key(key: &str) -> u64 {
+    xxh3_64(key.as_bytes())
+}
+
+/// Whether a grant issued one of these keys.
+pub fn issued_one_of(grant: &Grant, keys: &HashSet<&str>) -> bool {
+    grant.issued_access_key_id.as_deref().is_some_and(|key| keys.contains(key))
+}

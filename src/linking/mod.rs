@@ -1,0 +1,137 @@
+//! Links what an ingest brings, and what that touches: the store's sessions are linked stretch of time by
+//! stretch of time, and only those stretches again in which something can have changed.
+//!
+//! A stretch is a pure function of the facts in and near it ([`near`]) and of what it asks elsewhere
+//! ([`crate::sessions::outside`]): who is behind callers whose sessions began earlier, and what holds for
+//! the whole of the logs ([`undated`]). Every stretch keeps its facts and answers ([`state`]) and the
+//! questions that it asked. So a stretch is linked again when facts near it are new, or when an answer to
+//! one of its questions has changed; nobody obtains credentials with those of a later session, so going
+//! forward in time once is enough. Where time is cut ([`plan`]) makes no difference to any answer.
+
+pub mod brought;
+mod near;
+mod plan;
+mod questions;
+pub mod state;
+mod stretch;
+pub mod undated;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use arrow::array::RecordBatch;
+use hashbrown::HashMap;
+
+pub use brought::Brought;
+
+use crate::error::Result;
+use crate::sessions::link::Scope;
+use crate::sessions::outside::Outside;
+use crate::sessions::{Facts, link, rows};
+use crate::store::columns::{LINKING_QUESTIONS, LINKING_STATE};
+use crate::store::{DataFile, Transaction};
+use crate::table::TableDef;
+use near::Sources;
+use plan::UNDATED_PART;
+use state::Rows;
+use stretch::Run;
+use undated::Before;
+
+/// Parts of tables that are to be replaced.
+#[derive(Debug, Default)]
+pub struct Parts {
+    /// Their names; tables have the same parts.
+    names: BTreeSet<String>,
+    /// New files, by table.
+    files: BTreeMap<&'static str, Vec<DataFile>>,
+}
+
+impl Parts {
+    fn add(&mut self, def: &TableDef, file: Option<DataFile>) {
+        if let Some((name, file)) = table_name(def).zip(file) {
+            self.files.entry(name).or_default().push(file);
+        }
+    }
+
+    /// Makes them part of the transaction.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn replace(mut self, tx: &mut Transaction) -> Result<()> {
+        for def in tables() {
+            let files = self.files.remove(def.name).unwrap_or_default();
+            tx.replace_parts(def, self.names.clone(), files)?;
+        }
+        Ok(())
+    }
+}
+
+/// All tables that linking makes.
+fn tables() -> impl Iterator<Item = &'static TableDef> {
+    rows::TABLES.iter().map(|(def, _)| *def).chain([&LINKING_STATE, &LINKING_QUESTIONS])
+}
+
+fn table_name(def: &TableDef) -> Option<&'static str> {
+    tables().map(|known| known.name).find(|name| *name == def.name)
+}
+
+/// Links what was brought and what it touches; writes all rows that may have changed. No stretch of time
+/// has more than about `most` facts.
+///
+/// # Errors
+/// The store's.
+pub fn link_and_write(tx: &Transaction, brought: Brought, most: usize) -> Result<Parts> {
+    let mut held = brought.into_held();
+    let stretches = plan::stretches(tx.parts(&LINKING_STATE)?);
+    let stored = stretches.iter().any(|stretch| !stretch.files.is_empty());
+    let mut facts = undated::read(tx)?;
+    let before = Before::of(&facts);
+    let mut moved = undated::sessions_without_date(&held.undated);
+    facts.merge(std::mem::take(&mut held.undated));
+    undated::add_issues(tx, &mut facts, &before, &held, &stretches)?;
+    moved.extend(undated::sessions_whose_keys_are_used(&facts, &held));
+    moved.retain(|_| stored);
+    let moved = before.moved(&facts, &moved);
+    let mut parts = Parts::default();
+    parts.names.insert(UNDATED_PART.to_owned());
+    parts.add(&LINKING_STATE, Some(Rows::undated(&facts).write(tx, UNDATED_PART)?));
+    let files = held.files.clone();
+    undated::with_linked(&facts, |linked, undated| -> Result<()> {
+        for (def, file) in stretch::write_tables(tx, linked, UNDATED_PART)? {
+            parts.add(def, file);
+        }
+        let changed = if stored { before.changed(&facts, undated) } else { BTreeSet::new() };
+        let sources = Sources { tx, stretches: &stretches, held: &held, undated: &facts };
+        let mut run = Run::new(sources, undated, most, changed);
+        for stretch in &stretches {
+            let moved = moved.iter().any(|second| stretch.seconds.holds(*second));
+            if !stored
+                || moved
+                || held.touches(stretch.seconds)
+                || run.asks_what_changed(stretch)?
+            {
+                run.link(stretch, &mut parts)?;
+            }
+        }
+        Ok(())
+    })?;
+    files.iter().try_for_each(|path| tx.discard(path))?;
+    Ok(parts)
+}
+
+/// Links everything at once, without a store: the tables, as batches.
+///
+/// # Errors
+/// Arrow's: a defect of ours.
+pub fn link_in_memory(facts: &Facts) -> Result<Vec<(&'static TableDef, Vec<RecordBatch>)>> {
+    undated::with_linked(facts, |without_date, undated| {
+        let earlier = HashMap::new();
+        let outside = Outside { names: &facts.names, undated, earlier: &earlier };
+        let dated = link(facts, Scope::ALL, outside);
+        let mut tables = Vec::new();
+        for (def, build) in rows::TABLES {
+            let batches = build(without_date).batches.chain(build(&dated).batches);
+            tables.push((def, batches.collect::<Result<_>>()?));
+        }
+        Ok(tables)
+    })
+}

@@ -1,0 +1,183 @@
+//! Everything that bears on one stretch of time: its own facts, those near its ends, and of the undated
+//! ones what its grants and sessions need.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use hashbrown::{HashMap, HashSet};
+
+use super::brought::{Held, issued_one_of};
+use super::plan::Stretch;
+use super::state::{Answers, Kept, Seconds, Wanted};
+use crate::error::Result;
+use crate::grants::Join;
+use crate::sessions::Facts;
+use crate::sessions::facts::CredentialFacts;
+use crate::sessions::link::{MARGIN, SIGN_IN_SESSION, first_calls};
+use crate::sessions::twins::caller_copies;
+use crate::store::Transaction;
+
+/// Where facts lie.
+#[derive(Clone, Copy)]
+pub struct Sources<'s> {
+    /// The store.
+    pub tx: &'s Transaction,
+    /// What it has, by stretch.
+    pub stretches: &'s [Stretch],
+    /// What this ingest brings.
+    pub held: &'s Held,
+    /// Facts that belong to no time.
+    pub undated: &'s Facts,
+}
+
+impl Sources<'_> {
+    /// The facts of a stretch and all that bear on it.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn near(&self, seconds: Seconds) -> Result<Facts> {
+        let mut facts = self.read(seconds.widened(MARGIN))?;
+        self.add_sessions_without_date(&mut facts, seconds)?;
+        let programs = facts.credentials.values().any(|f| f.sign_in_session_arn.is_some())
+            || facts.grants.values().any(|grant| grant.sign_in_session_arn.is_some());
+        if programs {
+            self.add_programs(&mut facts, seconds.widened(SIGN_IN_SESSION + MARGIN))?;
+        }
+        self.add_undated_users_of_keys(&mut facts);
+        self.add_passwords(&mut facts);
+        self.add_principals_elsewhere(&mut facts);
+        Ok(facts)
+    }
+
+    fn read(&self, seconds: Seconds) -> Result<Facts> {
+        let mut kept = Kept::default();
+        let wanted = Wanted { seconds, facts: true, answers: Answers::None };
+        let overlap = |stretch: &&Stretch| {
+            stretch.seconds.from < seconds.to && seconds.from < stretch.seconds.to
+        };
+        let stored = self.stretches.iter().filter(overlap).flat_map(|stretch| &stretch.files);
+        let files: Vec<PathBuf> = stored.chain(&self.held.files).cloned().collect();
+        kept.read(self.tx, &files, wanted)?;
+        Ok(kept.facts)
+    }
+
+    /// Sign-in sessions last long: their tokens and what they sign in lie further apart.
+    fn add_programs(&self, facts: &mut Facts, seconds: Seconds) -> Result<()> {
+        let wide = self.read(seconds)?;
+        for (id, credential) in wide.credentials {
+            if credential.sign_in_session_arn.is_some() {
+                bring(facts, &id, &credential);
+            }
+        }
+        for (id, grant) in wide.grants {
+            if grant.sign_in_session_arn.is_some() {
+                facts.add_grant(id, grant);
+            }
+        }
+        Ok(())
+    }
+
+    /// Role sessions without date that made their first call here, who issued their keys, and who else
+    /// uses those.
+    fn add_sessions_without_date(&self, facts: &mut Facts, seconds: Seconds) -> Result<()> {
+        let first = first_calls(self.undated);
+        let mut keys = HashSet::new();
+        for (id, credential) in &self.undated.credentials {
+            let session = credential.session_id.as_deref().unwrap_or("");
+            let here = first.get(session).is_some_and(|second| seconds.holds(*second));
+            if credential.lacks_date() && here {
+                keys.extend(credential.access_key_id.as_deref());
+                bring(facts, id, credential);
+            }
+        }
+        self.add_grants_of(facts, &keys);
+        let grants = self.undated.grants.values().filter(|grant| issued_one_of(grant, &keys));
+        let issued: BTreeSet<i64> = grants.map(|grant| grant.second()).collect();
+        for second in issued {
+            let then = Seconds { from: second, to: second.saturating_add(1) };
+            for (id, credential) in self.read(then.widened(1))?.credentials {
+                if credential.access_key_id.as_deref().is_some_and(|key| keys.contains(key)) {
+                    bring(facts, &id, &credential);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Undated callers who use a key that was issued here.
+    fn add_undated_users_of_keys(&self, facts: &mut Facts) {
+        let issued = facts.grants.values().filter_map(|grant| grant.issued_access_key_id.clone());
+        let issued: HashSet<String> = issued.collect();
+        let mut keys: HashSet<&str> = HashSet::new();
+        for (id, credential) in &self.undated.credentials {
+            let key = credential.access_key_id.as_deref();
+            if let Some(key) = key.filter(|key| issued.contains(*key)) {
+                keys.insert(key);
+                bring(facts, id, credential);
+            }
+        }
+        self.add_grants_of(facts, &keys);
+    }
+
+    fn add_grants_of(&self, facts: &mut Facts, keys: &HashSet<&str>) {
+        if keys.is_empty() {
+            return;
+        }
+        for (id, grant) in &self.undated.grants {
+            if issued_one_of(grant, keys) {
+                facts.add_grant(id.clone(), grant.clone());
+            }
+        }
+    }
+
+    /// Who calls, where only another account's record shows it.
+    fn add_principals_elsewhere(&self, facts: &mut Facts) {
+        for id in unpaired(facts) {
+            if let Some(credential) = self.undated.credentials.get(&id) {
+                bring(facts, &id, credential);
+            }
+        }
+    }
+
+    /// The passwords of those who sign in here.
+    fn add_passwords(&self, facts: &mut Facts) {
+        let mut users: HashMap<String, HashSet<String>> = HashMap::new();
+        for credential in facts.credentials.values().filter(|facts| facts.signed_in) {
+            if let (Some(account), Some(user)) =
+                (credential.account_id.as_deref(), credential.iam_user_name())
+            {
+                users.entry(account.to_owned()).or_default().insert(user.to_owned());
+            }
+        }
+        for (id, grant) in &self.undated.grants {
+            let users = grant.child.account_id.as_deref().and_then(|account| users.get(account));
+            let user = grant.child.user_name.as_deref();
+            let here = user.zip(users).is_some_and(|(user, users)| users.contains(user));
+            if here && grant.join == Join::Password {
+                facts.add_grant(id.clone(), grant.clone());
+            }
+        }
+    }
+}
+
+/// Adds a credential that may be there already, whole as it is here.
+fn bring(facts: &mut Facts, id: &str, credential: &CredentialFacts) {
+    if !facts.credentials.contains_key(id) {
+        facts.add_credential(id.to_owned(), Box::new(credential.clone()));
+    }
+}
+
+/// Callers of calls that only the owner's account has recorded, by credential id.
+fn unpaired(facts: &Facts) -> HashSet<String> {
+    let copies = caller_copies(&facts.shared_calls);
+    let halves = facts.shared_calls.iter().filter(|call| call.names_account_only);
+    let unpaired = halves.filter(|call| !copies.contains_key(call.event_id.as_str()));
+    unpaired.map(|call| call.credential_id.clone()).collect()
+}
+
+/// The principals of such callers, by account.
+pub fn principals_elsewhere(facts: &Facts) -> BTreeSet<(String, String)> {
+    let callers = unpaired(facts);
+    let callers = callers.iter().filter_map(|id| facts.credentials.get(id));
+    callers.filter_map(|f| f.account_id.clone().zip(f.principal_id.clone())).collect()
+}

@@ -1,0 +1,90 @@
+//! What a stretch of time asked elsewhere.
+
+use std::collections::BTreeSet;
+
+use arrow::array::Int64Array;
+
+use super::plan::{Stretch, part_name};
+use crate::error::Result;
+use crate::sessions::Linked;
+use crate::sessions::outside::Question;
+use crate::store::Transaction;
+use crate::store::columns::LINKING_QUESTIONS;
+use crate::table::typed;
+
+/// Numbers of all questions that the linking of a stretch may have asked; rather too many than too few.
+pub fn asked(linked: &Linked, principals: &BTreeSet<(String, String)>) -> BTreeSet<u64> {
+    let mut asked = BTreeSet::new();
+    let mut ask = |question: Question| _ = asked.insert(question.number());
+    let home: hashbrown::HashSet<&str> =
+        linked.credentials.iter().filter(|c| c.home).map(|c| c.id.as_ref()).collect();
+    for grant in &linked.grants {
+        let caller = grant.grant.obtained_by().credential_id.as_str();
+        if !home.contains(caller) {
+            ask(Question::Answer(caller));
+        }
+        let key = grant.grant.issued_access_key_id.as_deref();
+        if let Some(key) = key.filter(|_| grant.home) {
+            ask(Question::Key(key));
+        }
+    }
+    // Of accounts without sessions as well: they may come.
+    principals.iter().for_each(|(account, id)| ask(Question::SessionsOf(account, id)));
+    for credential in linked.credentials.iter().filter(|c| c.given) {
+        ask(Question::Answer(&credential.id));
+    }
+    for credential in linked.credentials.iter().filter(|c| c.home) {
+        let facts = &credential.facts;
+        let account = facts.account_id.as_deref().unwrap_or("");
+        let user = facts.identity_type.as_deref() == Some("IAMUser");
+        let user = [(&facts.account_id, &facts.principal_id, &facts.principal_arn)]
+            .into_iter()
+            .filter(|_| user);
+        let issuer = [(&facts.issuer_account_id, &facts.issuer_principal_id, &facts.issuer_arn)];
+        for (account, id, arn) in user.chain(issuer) {
+            let account = account.as_deref().or(facts.account_id.as_deref());
+            if let Some((account, id)) = account.zip(id.as_deref()) {
+                ask(Question::UserArn(account, id));
+            }
+            let user = arn.as_deref().filter(|arn| arn.contains(":user/"));
+            user.into_iter().for_each(|arn| ask(Question::Bearers(arn)));
+        }
+        if let Some(user) = facts.on_behalf_of_user_id.as_deref() {
+            ask(Question::IdentityCenterUser(user));
+        }
+        if let Some(user) = facts.iam_user_name().filter(|_| facts.signed_in) {
+            ask(Question::Passwords(account, user));
+        }
+        if let Some(session) = crate::sessions::long_term_session(facts) {
+            ask(Question::KeysOf(&session));
+        }
+        if let Some(key) = facts.access_key_id.as_deref().filter(|_| facts.lacks_date()) {
+            ask(Question::Key(key));
+        }
+        let by_role =
+            matches!(facts.identity_type.as_deref(), Some("AssumedRole" | "FederatedUser"));
+        if let Some(name) = facts.session_name().filter(|_| by_role) {
+            ask(Question::Person(&name.to_lowercase()));
+        }
+    }
+    asked
+}
+
+/// Whether a stretch asked one of these, when it was last linked.
+///
+/// # Errors
+/// The store's.
+pub fn asks_one_of(tx: &Transaction, stretch: &Stretch, numbers: &BTreeSet<u64>) -> Result<bool> {
+    if numbers.is_empty() {
+        return Ok(false);
+    }
+    let parts = tx.parts(&LINKING_QUESTIONS)?;
+    let files = parts.get(&part_name(stretch.seconds.from)).map_or(&[][..], Vec::as_slice);
+    let mut asks = false;
+    tx.read_files(&LINKING_QUESTIONS, &["number"], files, None, |batch| {
+        let asked: &Int64Array = typed(&batch, "number")?;
+        asks |= asked.values().iter().any(|number| numbers.contains(&number.cast_unsigned()));
+        Ok(())
+    })?;
+    Ok(asks)
+}

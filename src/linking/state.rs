@@ -1,0 +1,277 @@
+//! Keeps the facts of linking between ingests, so that old events need not be read again: rows of
+//! **linking_state**, ordered by time, so that a stretch of time can be read alone.
+
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use arrow::array::{BinaryArray, Int64Array, RecordBatch, StringArray};
+use hashbrown::{HashMap, HashSet};
+use serde::de::DeserializeOwned;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::error::{Error, Result};
+use crate::grants::{Grant, Join};
+use crate::model::time;
+use crate::sessions::Facts;
+use crate::sessions::facts::{CredentialFacts, SharedCall};
+use crate::sessions::outside::Answer;
+use crate::sessions::packed::{pack, unpack};
+use crate::store::columns::LINKING_STATE;
+use crate::store::{DataFile, Place, Transaction, Within};
+use crate::table::build::RowsBuilder;
+use crate::table::typed;
+
+const ANSWER: &str = "answer";
+const CREDENTIAL: &str = "credential";
+const GRANT: &str = "grant";
+const MENTIONED: &str = "mentioned";
+const NAMES: &str = "names";
+const SHARED_CALL: &str = "shared_call";
+
+/// The time of what has none.
+pub const UNDATED: i64 = i64::MIN;
+
+/// Names and order of all fields that are kept, and of the values of [`Join`], as a number. What is
+/// kept does not describe itself, so that of another version must not be read as if it were ours.
+static FORMAT: LazyLock<i64> = LazyLock::new(|| {
+    let version = env!("CARGO_PKG_VERSION");
+    let call = SharedCall::default();
+    let fields = (version, Join::ALL, CredentialFacts::default(), Grant::default(), call);
+    let described = serde_json::to_vec(&fields).unwrap_or_default();
+    xxh3_64(&described).cast_signed()
+});
+
+/// A range of seconds since 1970; the last one is not included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seconds {
+    /// First second.
+    pub from: i64,
+    /// The second after the last one.
+    pub to: i64,
+}
+
+impl Seconds {
+    /// All times.
+    pub const ALL: Seconds = Seconds { from: i64::MIN, to: i64::MAX };
+
+    /// Whether the range has a second.
+    pub fn holds(self, second: i64) -> bool {
+        (self.from..self.to).contains(&second)
+    }
+
+    /// The range with as much before and behind it.
+    pub fn widened(self, seconds: i64) -> Seconds {
+        Seconds { from: self.from.saturating_sub(seconds), to: self.to.saturating_add(seconds) }
+    }
+}
+
+/// What was read.
+#[derive(Default)]
+pub struct Kept {
+    /// The facts.
+    pub facts: Facts,
+    /// What was last said of those who obtained credentials, by credential id.
+    pub answers: HashMap<String, Answer>,
+}
+
+/// Which rows to read.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'w> {
+    /// When.
+    pub seconds: Seconds,
+    /// Facts.
+    pub facts: bool,
+    /// Answers.
+    pub answers: Answers<'w>,
+}
+
+/// Which answers to read.
+#[derive(Debug, Clone, Copy)]
+pub enum Answers<'w> {
+    /// None.
+    None,
+    /// All.
+    All,
+    /// Those of these credentials, by id.
+    Of(&'w HashSet<&'w str>),
+}
+
+impl Answers<'_> {
+    fn hold(self, id: &str) -> bool {
+        match self {
+            Answers::None => false,
+            Answers::All => true,
+            Answers::Of(ids) => ids.contains(id),
+        }
+    }
+}
+
+impl Kept {
+    /// Adds what is wanted out of some files.
+    ///
+    /// # Errors
+    /// The store's; [`Error::Store`] when another version of the program wrote them.
+    pub fn read(&mut self, tx: &Transaction, files: &[PathBuf], wanted: Wanted) -> Result<()> {
+        let within = Within {
+            column: "at",
+            from: wanted.seconds.from,
+            to: wanted.seconds.to.saturating_sub(1),
+        };
+        let columns = ["at", "kind", "key", "format", "value"];
+        tx.read_files(&LINKING_STATE, &columns, files, Some(within), |batch| {
+            let seconds: &Int64Array = typed(&batch, "at")?;
+            let kinds: &StringArray = typed(&batch, "kind")?;
+            let keys: &StringArray = typed(&batch, "key")?;
+            let formats: &Int64Array = typed(&batch, "format")?;
+            let values: &BinaryArray = typed(&batch, "value")?;
+            if formats.values().iter().any(|format| *format != *FORMAT) {
+                return Err(damaged(tx, "was written by another version of roletrail"));
+            }
+            for row in 0..batch.num_rows() {
+                let kind = kinds.value(row);
+                let key = keys.value(row);
+                let asked = if kind == ANSWER { wanted.answers.hold(key) } else { wanted.facts };
+                if asked && wanted.seconds.holds(seconds.value(row)) {
+                    self.take(kind, key, values.value(row))
+                        .map_err(|e| damaged(tx, &format!("cannot be read ({e})")))?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn take(&mut self, kind: &str, key: &str, value: &[u8]) -> Result<()> {
+        fn parsed<T: DeserializeOwned>(value: &[u8]) -> Result<T> {
+            unpack(value)
+        }
+        match kind {
+            ANSWER => _ = self.answers.insert(key.to_owned(), parsed(value)?),
+            CREDENTIAL => self.facts.add_credential(key.to_owned(), parsed(value)?),
+            GRANT => {
+                let grant: Box<Grant> = parsed(value)?;
+                self.facts.add_grant((grant.event_id.clone(), grant.record_hash), grant);
+            }
+            MENTIONED => self.facts.mention(key.to_owned(), parsed(value)?),
+            NAMES => self.facts.names.merge(parsed(value)?),
+            SHARED_CALL => _ = self.facts.shared_calls.insert(parsed(value)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// Rows of one batch; the bytes of all facts at once would take more memory than the facts.
+const BATCH_ROWS: usize = 4 * 1024;
+
+/// One row before it is encoded: time, kind, key, value.
+struct Row<'f>(i64, &'static str, &'f str, Value<'f>);
+
+enum Value<'f> {
+    Answer(&'f Answer),
+    Credential(&'f CredentialFacts),
+    Grant(&'f Grant),
+    Names(&'f crate::sessions::names::Names),
+    SharedCall(&'f SharedCall),
+}
+
+impl Value<'_> {
+    fn packed(&self) -> Result<Vec<u8>> {
+        match self {
+            Value::Answer(value) => pack(*value),
+            Value::Credential(value) => pack(*value),
+            Value::Grant(value) => pack(*value),
+            Value::Names(value) => pack(*value),
+            Value::SharedCall(value) => pack(*value),
+        }
+    }
+}
+
+/// What is to be written.
+pub struct Rows<'f>(Vec<Row<'f>>);
+
+impl<'f> Rows<'f> {
+    /// All facts that belong into a range of time.
+    pub fn dated(facts: &'f Facts, seconds: Seconds) -> Rows<'f> {
+        let credentials = facts.credentials.iter().filter_map(|(id, facts)| {
+            Some(Row(facts.second()?, CREDENTIAL, id, Value::Credential(facts)))
+        });
+        let grants = facts.grants.values();
+        let grants =
+            grants.map(|grant| Row(grant.second(), GRANT, &grant.event_id, Value::Grant(grant)));
+        let calls = facts.shared_calls.iter().map(|call| {
+            let second = call.event_time.div_euclid(time::SECOND);
+            Row(second, SHARED_CALL, &call.event_id, Value::SharedCall(call))
+        });
+        let all = credentials.chain(grants).chain(calls);
+        Rows(all.filter(|row| seconds.holds(row.0)).collect())
+    }
+
+    /// All facts that belong to no time, and the grants that bear on them.
+    pub fn undated(facts: &'f Facts) -> Rows<'f> {
+        let credentials = facts.credentials.iter();
+        let credentials =
+            credentials.map(|(id, facts)| Row(UNDATED, CREDENTIAL, id, Value::Credential(facts)));
+        let mentioned = facts.mentioned.iter();
+        let mentioned =
+            mentioned.map(|(id, facts)| Row(UNDATED, MENTIONED, id, Value::Credential(facts)));
+        let grants = facts.grants.values();
+        let grants = grants.map(|grant| Row(UNDATED, GRANT, &grant.event_id, Value::Grant(grant)));
+        let names = Row(UNDATED, NAMES, "", Value::Names(&facts.names));
+        Rows(credentials.chain(mentioned).chain(grants).chain([names]).collect())
+    }
+
+    /// Adds an answer to the question who is behind a credential.
+    pub fn add_answer(&mut self, second: i64, id: &'f str, answer: &'f Answer) {
+        self.0.push(Row(second, ANSWER, id, Value::Answer(answer)));
+    }
+
+    /// Writes them as one file, in order.
+    ///
+    /// # Errors
+    /// The store's; the encoder's: a defect of ours.
+    pub fn write(mut self, tx: &Transaction, part: &str) -> Result<DataFile> {
+        self.0.sort_by(|a, b| (a.0, a.1, a.2).cmp(&(b.0, b.1, b.2)));
+        let mut builder = RowsBuilder::new(&LINKING_STATE);
+        let batches = self.0.chunks(BATCH_ROWS).map(|rows| {
+            for Row(second, kind, key, value) in rows {
+                let value = value.packed()?;
+                builder.push(vec![
+                    (*second).into(),
+                    (*kind).into(),
+                    (*key).into(),
+                    (*FORMAT).into(),
+                    value.into(),
+                ]);
+            }
+            builder.finish()
+        });
+        let batches: &mut dyn Iterator<Item = Result<RecordBatch>> = &mut { batches };
+        tx.write_sorted(&LINKING_STATE, Place::Part(part), self.0.len(), batches)
+    }
+}
+
+/// A table of one column of numbers, in order.
+///
+/// # Errors
+/// The store's.
+pub fn write_numbers(
+    tx: &Transaction,
+    def: &'static crate::table::TableDef,
+    part: &str,
+    numbers: &std::collections::BTreeSet<u64>,
+) -> Result<DataFile> {
+    let mut sorted: Vec<i64> = numbers.iter().map(|n| n.cast_signed()).collect();
+    sorted.sort_unstable();
+    let mut builder = RowsBuilder::new(def);
+    sorted.iter().for_each(|number| builder.push(vec![(*number).into()]));
+    let batch = builder.finish();
+    tx.write_sorted(def, Place::Part(part), sorted.len(), std::iter::once(batch))
+}
+
+fn damaged(tx: &Transaction, what: &str) -> Error {
+    let name = LINKING_STATE.name;
+    Error::Store {
+        path: tx.dir().to_path_buf(),
+        message: format!("its table {name} {what}; ingest the logs into a new store"),
+    }
+}
