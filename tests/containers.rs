@@ -336,3 +336,13 @@ fn account_ids_that_became_numbers_are_read_with_their_zeros() {
         .to_string();
     assert!(shown.contains("000000000005") && shown.contains("000000000077"), "{shown}");
 }
+
+#[test]
+fn text_made_of_beginnings_does_not_hide_the_record_behind_it() {
+    for filling in ["{,".repeat(20_000), "{\"a\":\"b\",\n".repeat(5_000), "[{,".repeat(20_000)] {
+        let text = format!("{{\"Records\":[{},{filling}{}]}}", record(1), record(2));
+        let loaded = load(&text);
+        let said = wraps::rejects(&loaded);
+        assert_eq!(loaded.books.kept, 2, "{said:?}");
+    }
+}

@@ -90,9 +90,18 @@ fn begins_with_element<R: Read>(
     if byte_at(window, &mut at, limits)? != b'{' {
         return None;
     }
-    let rest = window.rest().get(at..)?;
-    let mut values = serde_json::Deserializer::from_slice(rest).into_iter::<RawRecord>();
-    values.next()?.ok().filter(is_element).map(|_| "")
+    loop {
+        let rest = window.rest().get(at..)?;
+        let mut values = serde_json::Deserializer::from_slice(rest).into_iter::<RawRecord>();
+        match values.next()? {
+            Ok(record) => return is_element(&record).then_some(""),
+            Err(e) if !e.is_eof() => return None,
+            Err(_) => {}
+        }
+        if !widen(window, limits) {
+            return None;
+        }
+    }
 }
 
 /// Bytes of the value at the position.

@@ -8,9 +8,9 @@ use super::stream::{Frame, RecordStream, Taken};
 
 /// How every record begins, spelled compactly or not.
 const OBJECT_START: &[u8] = b"{";
-/// Places that are tried as the start of the next record after a broken one. The limit keeps text
-/// made of nothing but opening braces from costing the square of its length.
-const MOST_TRIES: usize = 256;
+/// Text is looked through so many times in search of the next record after a broken one. The limit keeps
+/// text made of nothing but beginnings from costing the square of its length.
+const MOST_PASSES: usize = 64;
 /// The name of a list and what stands between it and its bracket.
 const LONGEST_NAME: usize = 64;
 
@@ -143,15 +143,35 @@ fn next_record(rest: &[u8], from: usize) -> Next {
     let mut cut = false;
     let tail = rest.get(from..).unwrap_or(&[]);
     let starts = memchr::memmem::find_iter(tail, OBJECT_START).map(|n| n + from);
-    for start in starts.filter(|start| may_begin(rest, *start)).take(MOST_TRIES) {
-        let mut values = serde_json::Deserializer::from_slice(&rest[start..]).into_iter();
-        match values.next() {
+    let mut budget = tail.len().saturating_mul(MOST_PASSES).max(64 << 10);
+    for start in starts.filter(|start| may_begin(rest, *start)) {
+        let text = &rest[start..];
+        let mut values = serde_json::Deserializer::from_slice(text).into_iter();
+        let cost = match values.next() {
             Some(Ok(record)) if is_element(&record) => return Next::At(start),
-            Some(Err(e)) if e.is_eof() => cut = true,
-            _ => {}
+            Some(Err(e)) if e.is_eof() => {
+                cut = true;
+                text.len()
+            }
+            Some(Err(e)) => place_of(&e, text),
+            Some(Ok(_)) | None => values.byte_offset(),
+        };
+        budget = budget.saturating_sub(cost.max(1));
+        if budget == 0 {
+            break;
         }
     }
     if cut { Next::Cut } else { Next::Nowhere }
+}
+
+/// How far into the text the parser came.
+fn place_of(e: &serde_json::Error, text: &[u8]) -> usize {
+    let lines = e.line().saturating_sub(1);
+    let before = match lines.checked_sub(1) {
+        None => 0,
+        Some(n) => memchr::memchr_iter(b'\n', text).nth(n).unwrap_or(text.len()),
+    };
+    before + e.column()
 }
 
 /// Whether an element may begin here: in a list, behind another one, on a line of its own, or behind

@@ -4,6 +4,8 @@ use std::io::Read;
 
 /// Bytes that are read at a time.
 const WINDOW: usize = 256 * 1024;
+/// The first time fewer: most files are small, and room must be cleared before it is used.
+const FIRST_WINDOW: usize = 16 * 1024;
 
 /// A window over a stream of bytes.
 pub(super) struct Window<R> {
@@ -64,7 +66,8 @@ impl<R: Read> Window<R> {
         self.filled -= self.at;
         self.at = 0;
         let old = self.filled;
-        let room = WINDOW.max(old.min(self.most));
+        let usual = if self.buffer.is_empty() { FIRST_WINDOW } else { WINDOW };
+        let room = usual.max(old.min(self.most));
         if self.buffer.len() < old + room {
             self.buffer.resize(old + room, 0);
         }

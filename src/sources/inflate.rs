@@ -18,6 +18,8 @@ const TAR_MAGIC: (usize, &[u8]) = (257, b"ustar");
 /// Enough to recognise everything by.
 const HEAD: usize = 512;
 const READ_BUFFER: usize = 128 * 1024;
+/// The first read of a stream.
+const FIRST_READ: usize = 8 * 1024;
 /// Where a member is damaged, the next one may begin in what the decoder took for its data.
 const MOST_HELD: usize = 64 * 1024;
 /// Compression within compression, no more often than that.
@@ -110,6 +112,8 @@ pub(super) struct Buffered<'a> {
     inner: Box<dyn Layer + 'a>,
     buffer: Vec<u8>,
     at: usize,
+    /// End of what was read into `buffer`; what lies behind is room.
+    filled: usize,
     /// Bytes from here on are kept although they were read, the last of them at least.
     held: Option<usize>,
     /// Met while looking ahead; it comes in its turn.
@@ -118,11 +122,11 @@ pub(super) struct Buffered<'a> {
 
 impl<'a> Buffered<'a> {
     fn new(inner: Box<dyn Layer + 'a>) -> Buffered<'a> {
-        Buffered { inner, buffer: Vec::new(), at: 0, held: None, error: None }
+        Buffered { inner, buffer: Vec::new(), at: 0, filled: 0, held: None, error: None }
     }
 
     fn unread(&self) -> &[u8] {
-        self.buffer.get(self.at..).unwrap_or(&[])
+        self.buffer.get(self.at..self.filled).unwrap_or(&[])
     }
 
     /// Looks far enough ahead to recognise what follows.
@@ -137,21 +141,27 @@ impl<'a> Buffered<'a> {
             return Ok(false);
         }
         let kept = self.held.map_or(0, |held| self.at.saturating_sub(held)).min(MOST_HELD);
-        let done = self.at - kept;
-        self.buffer.drain(..done);
+        self.buffer.copy_within(self.at - kept..self.filled, 0);
+        self.filled -= self.at - kept;
         self.at = kept;
         self.held = self.held.map(|_| 0);
-        let old = self.buffer.len();
-        self.buffer.resize(old.max(READ_BUFFER - HEAD) + HEAD, 0);
+        let old = self.filled;
+        // Most files are small, and room must be cleared before it is used.
+        let room = if self.buffer.is_empty() { FIRST_READ } else { READ_BUFFER };
+        if self.buffer.len() < old + room {
+            self.buffer.resize(old + room, 0);
+        }
         let read = loop {
             match self.inner.read(&mut self.buffer[old..]) {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 read => break read,
             }
         };
-        self.buffer.truncate(old + read.as_ref().copied().unwrap_or(0));
         match read {
-            Ok(n) => Ok(n > 0),
+            Ok(n) => {
+                self.filled += n;
+                Ok(n > 0)
+            }
             // What was read before it is still good.
             Err(e) if old > 0 => {
                 self.error = Some(e);
@@ -164,7 +174,7 @@ impl<'a> Buffered<'a> {
 
 impl Read for Buffered<'_> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        if self.unread().is_empty() && self.error.is_none() && out.len() >= READ_BUFFER {
+        if self.unread().is_empty() && self.error.is_none() && out.len() >= FIRST_READ {
             return self.inner.read(out);
         }
         let bytes = self.fill_buf()?;
@@ -180,14 +190,14 @@ impl BufRead for Buffered<'_> {
         if self.unread().is_empty() {
             self.more()?;
         }
-        match self.error.take_if(|_| self.at >= self.buffer.len()) {
+        match self.error.take_if(|_| self.at >= self.filled) {
             Some(error) => Err(error),
             None => Ok(self.unread()),
         }
     }
 
     fn consume(&mut self, bytes: usize) {
-        self.at = (self.at + bytes).min(self.buffer.len());
+        self.at = (self.at + bytes).min(self.filled);
     }
 }
 
@@ -320,7 +330,7 @@ impl Layer for Members<'_> {
         loop {
             // What was taken for a member was none, or is damaged: on behind its first byte.
             if let Some(held) = raw.held.take() {
-                raw.at = (held + 1).min(raw.buffer.len());
+                raw.at = (held + 1).min(raw.filled);
             }
             let next = memchr::memmem::find(raw.unread(), GZIP_START);
             // The magic may lie across the end of what is in memory.
