@@ -190,6 +190,7 @@ pub fn reason_short(reason: &str) -> &str {
         "too_many_candidates" => "more issuing events fit than anybody could compare",
         "parent_unresolved" => "whoever obtained it is unknown",
         "circular_evidence" => "the evidence goes round in a circle",
+        "started_before_parent" => "its caller's own session began only after it was obtained",
         "sign_in_failed" => "the sign-in failed, so the name is only a claim",
         "root_session_without_grant" => "a root session, but nothing tells whose",
         "identity_not_recorded" => "the records name nobody",
@@ -225,6 +226,9 @@ pub fn advice(reason: &str) -> &'static str {
             "Ask for the access keys one by one: the table credentials names an origin for each."
         }
         "circular_evidence" => "See the table links for all hops; one of them must be wrong.",
+        "started_before_parent" => {
+            "Nobody calls with credentials that do not exist yet: times or keys of these logs were rewritten."
+        }
         "sign_in_failed" => "Treat the name as a guess of whoever typed it.",
         "root_session_without_grant" => {
             "Load the logs of the management account: AssumeRoot is recorded there."

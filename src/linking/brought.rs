@@ -12,7 +12,8 @@ use crate::error::Result;
 use crate::grants::{Grant, Join};
 use crate::model::time;
 use crate::sessions::Facts;
-use crate::sessions::link::{MARGIN, SIGN_IN_SESSION};
+use crate::sessions::link::MARGIN;
+use crate::sessions::outside::Question;
 use crate::store::Transaction;
 use crate::store::columns::LINKING_STATE;
 
@@ -37,8 +38,8 @@ pub struct Held {
     pub files: Vec<PathBuf>,
     /// How many facts each unit of time got, by its number.
     pub counts: BTreeMap<i64, usize>,
-    /// Units of time with sessions of signed-in programs, or their grants.
-    pub programs: BTreeSet<i64>,
+    /// Numbers of questions that what was brought may answer anew, wherever they are asked.
+    pub raised: BTreeSet<u64>,
     /// When keys were issued: seconds by hash of the key.
     issued: HashMap<u64, Vec<i64>>,
     /// Hashes of keys that calls with a date show.
@@ -91,20 +92,17 @@ fn split_off_undated(facts: &mut Facts) -> Facts {
 
 impl Held {
     fn count(&mut self, facts: &Facts) {
-        let credentials = facts.credentials.values();
-        let credentials = credentials
-            .filter_map(|facts| Some((facts.second()?, facts.sign_in_session_arn.is_some())));
-        let grants = facts.grants.values();
-        let grants = grants.map(|grant| (grant.second(), grant.sign_in_session_arn.is_some()));
+        let credentials = facts.credentials.values().filter_map(|facts| facts.second());
+        let grants = facts.grants.values().map(|grant| grant.second());
         let calls = facts.shared_calls.iter();
-        let calls = calls.map(|call| (call.event_time.div_euclid(time::SECOND), false));
-        for (second, of_sign_in_session) in credentials.chain(grants).chain(calls) {
-            let unit = second.div_euclid(UNIT);
-            *self.counts.entry(unit).or_default() += 1;
-            if of_sign_in_session {
-                self.programs.insert(unit);
-            }
+        let calls = calls.map(|call| call.event_time.div_euclid(time::SECOND));
+        for second in credentials.chain(grants).chain(calls) {
+            *self.counts.entry(second.div_euclid(UNIT)).or_default() += 1;
         }
+        let credentials = facts.credentials.values().map(|facts| &facts.sign_in_session_arn);
+        let grants = facts.grants.values().map(|grant| &grant.sign_in_session_arn);
+        let arns = credentials.chain(grants).flatten();
+        self.raised.extend(arns.map(|arn| Question::SignInSession(arn).number()));
         let keys = facts.credentials.values().filter_map(|facts| facts.access_key_id.as_deref());
         self.used.extend(keys.map(number_of_key));
         for grant in facts.grants.values() {
@@ -116,12 +114,9 @@ impl Held {
 
     /// Whether anything in a stretch of time may have another answer now.
     pub fn touches(&self, seconds: Seconds) -> bool {
-        let units = |around: i64| {
-            let wide = seconds.widened(around);
-            wide.from.div_euclid(UNIT)..=wide.to.div_euclid(UNIT)
-        };
-        self.counts.range(units(MARGIN)).next().is_some()
-            || self.programs.range(units(SIGN_IN_SESSION + MARGIN)).next().is_some()
+        let wide = seconds.widened(MARGIN);
+        let units = wide.from.div_euclid(UNIT)..=wide.to.div_euclid(UNIT);
+        self.counts.range(units).next().is_some()
     }
 
     /// Whether calls with a date show this key.

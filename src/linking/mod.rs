@@ -86,6 +86,7 @@ pub fn link_and_write(tx: &Transaction, brought: Brought, most: usize) -> Result
     let mut facts = undated::read(tx)?;
     let before = Before::of(&facts);
     let mut moved = undated::sessions_without_date(&held.undated);
+    let passwords = undated::passwords(&held.undated);
     facts.merge(std::mem::take(&mut held.undated));
     undated::add_issues(tx, &mut facts, &before, &held, &stretches)?;
     moved.extend(undated::sessions_whose_keys_are_used(&facts, &held));
@@ -99,7 +100,12 @@ pub fn link_and_write(tx: &Transaction, brought: Brought, most: usize) -> Result
         for (def, file) in stretch::write_tables(tx, linked, UNDATED_PART)? {
             parts.add(def, file);
         }
-        let changed = if stored { before.changed(&facts, undated) } else { BTreeSet::new() };
+        let mut changed = passwords;
+        changed.extend(held.raised.iter().map(|number| (*number, i64::MIN)));
+        if stored {
+            let others = before.changed(&facts, undated);
+            changed.extend(others.into_iter().map(|number| (number, i64::MIN)));
+        }
         let sources = Sources { tx, stretches: &stretches, held: &held, undated: &facts };
         let mut run = Run::new(sources, undated, most, changed);
         for stretch in &stretches {

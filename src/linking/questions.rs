@@ -1,8 +1,9 @@
 //! What a stretch of time asked elsewhere.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::array::Int64Array;
+use hashbrown::HashSet;
 
 use super::plan::{Stretch, part_name};
 use crate::error::Result;
@@ -16,7 +17,7 @@ use crate::table::typed;
 pub fn asked(linked: &Linked, principals: &BTreeSet<(String, String)>) -> BTreeSet<u64> {
     let mut asked = BTreeSet::new();
     let mut ask = |question: Question| _ = asked.insert(question.number());
-    let home: hashbrown::HashSet<&str> =
+    let home: HashSet<&str> =
         linked.credentials.iter().filter(|c| c.home).map(|c| c.id.as_ref()).collect();
     for grant in &linked.grants {
         let caller = grant.grant.obtained_by().credential_id.as_str();
@@ -30,6 +31,9 @@ pub fn asked(linked: &Linked, principals: &BTreeSet<(String, String)>) -> BTreeS
     }
     // Of accounts without sessions as well: they may come.
     principals.iter().for_each(|(account, id)| ask(Question::SessionsOf(account, id)));
+    let arns = linked.grants.iter().map(|grant| &grant.grant.sign_in_session_arn);
+    let arns = arns.chain(linked.credentials.iter().map(|c| &c.facts.sign_in_session_arn));
+    arns.flatten().for_each(|arn| ask(Question::SignInSession(arn)));
     for credential in linked.credentials.iter().filter(|c| c.given) {
         ask(Question::Answer(&credential.id));
     }
@@ -70,11 +74,18 @@ pub fn asked(linked: &Linked, principals: &BTreeSet<(String, String)>) -> BTreeS
     asked
 }
 
-/// Whether a stretch asked one of these, when it was last linked.
+/// Whether a stretch asked one of these, when it was last linked. Each has the second from which on it
+/// has another answer.
 ///
 /// # Errors
 /// The store's.
-pub fn asks_one_of(tx: &Transaction, stretch: &Stretch, numbers: &BTreeSet<u64>) -> Result<bool> {
+pub fn asks_one_of(
+    tx: &Transaction,
+    stretch: &Stretch,
+    changed: &BTreeMap<u64, i64>,
+) -> Result<bool> {
+    let concerned = changed.iter().filter(|(_, since)| **since < stretch.seconds.to);
+    let numbers: HashSet<u64> = concerned.map(|(number, _)| *number).collect();
     if numbers.is_empty() {
         return Ok(false);
     }

@@ -14,7 +14,7 @@ use crate::grants::{Grant, Join};
 use crate::model::time;
 use crate::sessions::Facts;
 use crate::sessions::facts::{CredentialFacts, SharedCall};
-use crate::sessions::outside::Answer;
+use crate::sessions::outside::{Answer, Question};
 use crate::sessions::packed::{pack, unpack};
 use crate::store::columns::LINKING_STATE;
 use crate::store::{DataFile, Place, Transaction, Within};
@@ -94,14 +94,23 @@ pub enum Answers<'w> {
     All,
     /// Those of these credentials, by id.
     Of(&'w HashSet<&'w str>),
+    /// Those of the sessions of these principals, see [`number_of_principal`].
+    About(&'w HashSet<i64>),
+}
+
+/// A number that stands for account and principal. Two with one number would only make work.
+pub fn number_of_principal(principal: Option<(&str, &str)>) -> i64 {
+    let number = |(account, id)| Question::SessionsOf(account, id).number().cast_signed();
+    principal.map_or(0, number)
 }
 
 impl Answers<'_> {
-    fn hold(self, id: &str) -> bool {
+    fn hold(self, id: &str, about: i64) -> bool {
         match self {
             Answers::None => false,
             Answers::All => true,
             Answers::Of(ids) => ids.contains(id),
+            Answers::About(principals) => principals.contains(&about),
         }
     }
 }
@@ -117,11 +126,12 @@ impl Kept {
             from: wanted.seconds.from,
             to: wanted.seconds.to.saturating_sub(1),
         };
-        let columns = ["at", "kind", "key", "format", "value"];
+        let columns = ["at", "kind", "key", "about", "format", "value"];
         tx.read_files(&LINKING_STATE, &columns, files, Some(within), |batch| {
             let seconds: &Int64Array = typed(&batch, "at")?;
             let kinds: &StringArray = typed(&batch, "kind")?;
             let keys: &StringArray = typed(&batch, "key")?;
+            let about: &Int64Array = typed(&batch, "about")?;
             let formats: &Int64Array = typed(&batch, "format")?;
             let values: &BinaryArray = typed(&batch, "value")?;
             if formats.values().iter().any(|format| *format != *FORMAT) {
@@ -130,7 +140,11 @@ impl Kept {
             for row in 0..batch.num_rows() {
                 let kind = kinds.value(row);
                 let key = keys.value(row);
-                let asked = if kind == ANSWER { wanted.answers.hold(key) } else { wanted.facts };
+                let asked = if kind == ANSWER {
+                    wanted.answers.hold(key, about.value(row))
+                } else {
+                    wanted.facts
+                };
                 if asked && wanted.seconds.holds(seconds.value(row)) {
                     self.take(kind, key, values.value(row))
                         .map_err(|e| damaged(tx, &format!("cannot be read ({e})")))?;
@@ -175,6 +189,14 @@ enum Value<'f> {
 }
 
 impl Value<'_> {
+    /// Of an answer, whose session it is; 0 of all others.
+    fn about(&self) -> i64 {
+        match self {
+            Value::Answer(answer) => number_of_principal(answer.principal()),
+            _ => 0,
+        }
+    }
+
     fn packed(&self) -> Result<Vec<u8>> {
         match self {
             Value::Answer(value) => pack(*value),
@@ -234,13 +256,13 @@ impl<'f> Rows<'f> {
         let mut builder = RowsBuilder::new(&LINKING_STATE);
         let batches = self.0.chunks(BATCH_ROWS).map(|rows| {
             for Row(second, kind, key, value) in rows {
-                let value = value.packed()?;
                 builder.push(vec![
                     (*second).into(),
                     (*kind).into(),
                     (*key).into(),
+                    value.about().into(),
                     (*FORMAT).into(),
-                    value.into(),
+                    value.packed()?.into(),
                 ]);
             }
             builder.finish()
@@ -248,6 +270,20 @@ impl<'f> Rows<'f> {
         let batches: &mut dyn Iterator<Item = Result<RecordBatch>> = &mut { batches };
         tx.write_sorted(&LINKING_STATE, Place::Part(part), self.0.len(), batches)
     }
+}
+
+/// Calls `each` with the second of every fact in some files.
+///
+/// # Errors
+/// The store's.
+pub fn count_stored(tx: &Transaction, files: &[PathBuf], mut each: impl FnMut(i64)) -> Result<()> {
+    tx.read_files(&LINKING_STATE, &["at", "kind"], files, None, |batch| {
+        let seconds: &Int64Array = typed(&batch, "at")?;
+        let kinds: &StringArray = typed(&batch, "kind")?;
+        let facts = (0..batch.num_rows()).filter(|row| kinds.value(*row) != ANSWER);
+        facts.for_each(|row| each(seconds.value(row)));
+        Ok(())
+    })
 }
 
 /// A table of one column of numbers, in order.

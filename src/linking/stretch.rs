@@ -11,7 +11,9 @@ use super::brought::UNIT;
 use super::near::{Sources, principals_elsewhere};
 use super::plan::{Stretch, cut, part_name};
 use super::questions;
-use super::state::{Answers, Kept, Rows, Seconds, Wanted, write_numbers};
+use super::state::{
+    Answers, Kept, Rows, Seconds, Wanted, count_stored, number_of_principal, write_numbers,
+};
 use crate::error::Result;
 use crate::model::time;
 use crate::sessions::facts::CredentialFacts;
@@ -28,8 +30,8 @@ pub struct Run<'r> {
     sources: Sources<'r>,
     undated: &'r Undated,
     most: usize,
-    /// Numbers of questions whose answers have changed.
-    changed: BTreeSet<u64>,
+    /// Numbers of questions whose answers have changed, with the second from which on they have.
+    changed: BTreeMap<u64, i64>,
     /// What was linked in this run, in order of time: where it was written.
     written: Vec<(Seconds, PathBuf)>,
 }
@@ -40,7 +42,7 @@ impl<'r> Run<'r> {
         sources: Sources<'r>,
         undated: &'r Undated,
         most: usize,
-        changed: BTreeSet<u64>,
+        changed: BTreeMap<u64, i64>,
     ) -> Run<'r> {
         Run { sources, undated, most, changed, written: Vec::new() }
     }
@@ -67,7 +69,7 @@ impl<'r> Run<'r> {
             }
         }
         for (id, answer) in old {
-            self.changed.insert(Question::Answer(&id).number());
+            self.changed.insert(Question::Answer(&id).number(), i64::MIN);
             self.note_sessions(&answer);
         }
         Ok(())
@@ -76,7 +78,7 @@ impl<'r> Run<'r> {
     /// Remembers whom a new answer concerns.
     fn note_change(&mut self, id: &str, old: Option<&Answer>, answer: &Answer) {
         if !old.is_some_and(|old| old.says_same(answer)) {
-            self.changed.insert(Question::Answer(id).number());
+            self.changed.insert(Question::Answer(id).number(), i64::MIN);
         }
         if !old.is_some_and(|old| old.lives_alike(answer)) {
             self.note_sessions(answer);
@@ -85,7 +87,7 @@ impl<'r> Run<'r> {
 
     fn note_sessions(&mut self, answer: &Answer) {
         if let Some((account, principal)) = answer.principal() {
-            self.changed.insert(Question::SessionsOf(account, principal).number());
+            self.changed.insert(Question::SessionsOf(account, principal).number(), i64::MIN);
         }
     }
 
@@ -97,12 +99,8 @@ impl<'r> Run<'r> {
         let mut counts: BTreeMap<i64, usize> =
             new.range(units).map(|(unit, count)| (*unit, *count)).collect();
         let tx = self.sources.tx;
-        tx.read_files(&LINKING_STATE, &["at"], &stretch.files, None, |batch| {
-            let seconds: &arrow::array::Int64Array = crate::table::typed(&batch, "at")?;
-            for second in seconds.values() {
-                *counts.entry(second.div_euclid(UNIT)).or_default() += 1;
-            }
-            Ok(())
+        count_stored(tx, &stretch.files, |second| {
+            *counts.entry(second.div_euclid(UNIT)).or_default() += 1;
         })?;
         Ok(counts)
     }
@@ -156,13 +154,18 @@ impl<'r> Run<'r> {
     ) -> Result<HashMap<String, Answer>> {
         let wanted = self.earlier_callers(piece, facts);
         let names = &self.sources.undated.names;
-        let recent = principals.iter().any(|(account, _)| names.has_sessions_of(account));
+        let known = principals.iter().filter(|(account, _)| names.has_sessions_of(account));
+        let about: HashSet<i64> =
+            known.map(|(account, id)| number_of_principal(Some((account, id)))).collect();
         let since = piece.from.saturating_sub(LONGEST + MARGIN);
         let mut found = HashMap::new();
         for (seconds, files) in self.state_before(piece.from) {
             let ids: HashSet<&str> =
                 wanted.range(seconds.from..seconds.to).flat_map(|(_, ids)| ids).copied().collect();
-            let range = Seconds { from: seconds.from, to: seconds.to.min(piece.from) };
+            let mut seconds_of = wanted.range(seconds.from..seconds.to).map(|(second, _)| *second);
+            let first = seconds_of.next().unwrap_or(seconds.from);
+            let last = seconds_of.next_back().unwrap_or(first);
+            let range = Seconds { from: first, to: last.saturating_add(1) };
             let mut kept = Kept::default();
             if !ids.is_empty() {
                 let answers = Answers::Of(&ids);
@@ -173,20 +176,15 @@ impl<'r> Run<'r> {
                 )?;
                 found.extend(std::mem::take(&mut kept.answers));
             }
-            let range = Seconds { from: range.from.max(since), to: range.to };
-            if recent && range.from < range.to {
-                let answers = Answers::All;
+            let range = Seconds { from: seconds.from.max(since), to: seconds.to.min(piece.from) };
+            if !about.is_empty() && range.from < range.to {
+                let answers = Answers::About(&about);
                 kept.read(
                     self.sources.tx,
                     files,
                     Wanted { seconds: range, facts: false, answers },
                 )?;
-                let of_principal = |answer: &Answer| {
-                    let principal = answer.principal();
-                    let principal = principal.map(|(a, p)| (a.to_owned(), p.to_owned()));
-                    principal.is_some_and(|principal| principals.contains(&principal))
-                };
-                found.extend(kept.answers.into_iter().filter(|(_, answer)| of_principal(answer)));
+                found.extend(kept.answers);
             }
         }
         Ok(found)

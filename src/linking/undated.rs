@@ -93,17 +93,25 @@ pub fn sessions_whose_keys_are_used(facts: &Facts, held: &Held) -> HashSet<Strin
     used.filter_map(|facts| facts.session_id.clone()).collect()
 }
 
-/// Everything that stretches of time may ask.
+/// From when on new passwords count: questions, with the second of the earliest one. Which one was typed
+/// before it was set, nobody asks.
+pub fn passwords(brought: &Facts) -> BTreeMap<u64, i64> {
+    let mut since = BTreeMap::new();
+    for grant in brought.grants.values().filter(|grant| grant.join == Join::Password) {
+        let account = grant.child.account_id.as_deref().unwrap_or("");
+        let Some(user) = grant.child.user_name.as_deref() else { continue };
+        let first = since.entry(Question::Passwords(account, user).number()).or_insert(i64::MAX);
+        *first = grant.second().min(*first);
+    }
+    since
+}
+
+/// Everything that stretches of time may ask, but for passwords.
 fn all_answers(facts: &Facts, undated: &Undated) -> BTreeMap<u64, u64> {
     let mut all = answers_by_number(&facts.names, undated);
-    let mut passwords: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
     let mut keys: BTreeMap<&str, Vec<(i64, &str)>> = BTreeMap::new();
     for grant in facts.grants.values() {
-        let child = &grant.child;
-        if let (Join::Password, Some(user)) = (grant.join, child.user_name.as_deref()) {
-            let user = (child.account_id.as_deref().unwrap_or(""), user);
-            passwords.entry(user).or_default().push(&grant.event_id);
-        } else if let Some(key) = grant.issued_access_key_id.as_deref() {
+        if let Some(key) = grant.issued_access_key_id.as_deref() {
             keys.entry(key).or_default().push((grant.event_time, &grant.event_id));
         }
     }
@@ -112,9 +120,6 @@ fn all_answers(facts: &Facts, undated: &Undated) -> BTreeMap<u64, u64> {
         if let Some(known) = key {
             known.push((credential.first_event_at.unwrap_or(i64::MIN), id));
         }
-    }
-    for ((account, user), set) in passwords {
-        all.insert(Question::Passwords(account, user).number(), number_of(&set));
     }
     for (key, mut known) in keys {
         known.sort_unstable();

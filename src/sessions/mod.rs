@@ -4,10 +4,13 @@
 //! order in which the facts were collected. The parts, in the order in which they run:
 //! `corrections` merges late records into the calls that they put right, [`twins`] finds the other half
 //! of calls that two accounts recorded, [`candidates`] the issuing events that could have started
-//! each credential (`contest` refuses those that fit too many), [`mod@solve`] walks from credential to credential up to an [`origin`] (with names
-//! learned in [`names`]; `seen_from_outside` finds callers whom only another
-//! account's record shows), [`properties`] tells what is carried along, [`mod@link`] puts the tables
-//! together, and [`rows`] makes them Arrow batches.
+//! each credential (`contest` refuses those that fit too many), [`mod@solve`] walks from credential to
+//! credential up to an [`origin`] (with names learned in [`names`]; `seen_from_outside` finds callers whom
+//! only another account's record shows), [`properties`] tells what is carried along, [`mod@link`] puts the
+//! tables together, and [`rows`] makes them Arrow batches.
+//!
+//! What is linked at once is a [`scope`]: a stretch of time, or the callers that belong to none. What a
+//! stretch takes from elsewhere comes through [`outside`].
 
 mod agreement;
 mod by_record;

@@ -30,6 +30,8 @@ pub enum Question<'q> {
     Bearers(&'q str),
     /// Which sessions of this principal are there? Account and principal id.
     SessionsOf(&'q str, &'q str),
+    /// Which programs were signed in by this sign-in session? Its ARN.
+    SignInSession(&'q str),
     /// What is the name of this Identity Center user?
     IdentityCenterUser(&'q str),
     /// Is there anybody of this name?
