@@ -17,6 +17,7 @@ use roletrail::store::Store;
 use serde_json::Value;
 use support::agree::{assert_agree, linked_tables};
 use support::harm::harm;
+use support::scene::{Caller, HOME, Role, Scene};
 
 /// Small worlds with every kind of session, and a last one of all sample stories, which has other
 /// partitions and delegated access; made once.
@@ -130,10 +131,12 @@ fn ingest_one_by_one(parts: &[&[Value]], most_facts: usize) -> Vec<String> {
     linked_tables(&tables)
 }
 
-/// Rows of either that the other does not have.
+/// Rows of either that the other does not have, or not as often.
 fn differences(ours: &[String], theirs: &[String]) -> Vec<String> {
     let only = |mark: &str, a: &[String], b: &[String]| -> Vec<String> {
-        a.iter().filter(|row| !b.contains(row)).map(|row| format!("{mark} {row}")).collect()
+        let often = |rows: &[String], row| rows.iter().filter(|other| *other == row).count();
+        let more = a.iter().filter(|row| !b.contains(row) || often(a, *row) > often(b, *row));
+        more.map(|row| format!("{mark} {row}")).collect()
     };
     [only("-", theirs, ours), only("+", ours, theirs)].concat()
 }
@@ -192,4 +195,22 @@ proptest! {
         let in_memory = load_split(dir.path(), &records, |_| 0, 1);
         prop_assert_eq!(differences(&linked_tables(&in_memory.tables), &whole), [] as [String; 0]);
     }
+}
+
+/// It shows two keys, hours apart, and the second one was issued in another stretch of time.
+#[test]
+fn a_session_without_date_is_told_once() {
+    let mut scene = Scene::default();
+    let role = Role::new(HOME, "A");
+    let anna = Caller::user(HOME, "anna");
+    for (second, key) in [("01:00:00", "ASIAONE"), ("05:00:00", "ASIATWO")] {
+        let session = scene.assume(second, &anna, &role, "x", key);
+        let undated = session.with("/sessionContext/attributes/creationDate", Value::Null);
+        scene.call(&second.replace(":00:00", ":10:00"), &undated, "s3:GetObject");
+        scene.call("08:00:00", &anna, "s3:PutObject");
+    }
+    let records = &scene.records;
+    let whole = ingest_one_by_one(&[records.as_slice()], usize::MAX);
+    let halves = ingest_one_by_one(&[&records[3..], &records[..3]], 1);
+    assert_eq!(differences(&halves, &whole), [] as [String; 0]);
 }

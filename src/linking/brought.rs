@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashSet;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::state::{Rows, Seconds};
@@ -40,8 +40,8 @@ pub struct Held {
     pub counts: BTreeMap<i64, usize>,
     /// Numbers of questions that what was brought may answer anew, wherever they are asked.
     pub raised: BTreeSet<u64>,
-    /// When keys were issued: seconds by hash of the key.
-    issued: HashMap<u64, Vec<i64>>,
+    /// Hash of an issued key, and the second of its issue; there may be millions.
+    issued: Vec<(u64, i64)>,
     /// Hashes of keys that calls with a date show.
     used: HashSet<u64>,
 }
@@ -107,7 +107,7 @@ impl Held {
         self.used.extend(keys.map(number_of_key));
         for grant in facts.grants.values() {
             if let Some(key) = grant.issued_access_key_id.as_deref() {
-                self.issued.entry(number_of_key(key)).or_default().push(grant.second());
+                self.issued.push((number_of_key(key), grant.second()));
             }
         }
     }
@@ -126,7 +126,9 @@ impl Held {
 
     /// When one of these keys was issued, as far as this ingest knows.
     pub fn issues_of<'k>(&self, keys: impl Iterator<Item = &'k str>) -> BTreeSet<i64> {
-        keys.filter_map(|key| self.issued.get(&number_of_key(key))).flatten().copied().collect()
+        let keys: HashSet<u64> = keys.map(number_of_key).collect();
+        let issues = self.issued.iter().filter(|(key, _)| keys.contains(key));
+        issues.map(|(_, second)| *second).collect()
     }
 }
 

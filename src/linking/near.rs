@@ -8,7 +8,7 @@ use hashbrown::{HashMap, HashSet};
 
 use super::brought::{Held, issued_one_of};
 use super::plan::Stretch;
-use super::state::{Answers, Kept, Seconds, Wanted};
+use super::state::{Choice, Kept, Seconds, Wanted, number_of_sign_in_session};
 use crate::error::Result;
 use crate::grants::Join;
 use crate::sessions::Facts;
@@ -36,22 +36,18 @@ impl Sources<'_> {
     /// # Errors
     /// The store's.
     pub fn near(&self, seconds: Seconds) -> Result<Facts> {
-        let mut facts = self.read(seconds.widened(MARGIN))?;
+        let mut facts = self.read(seconds.widened(MARGIN), Choice::All)?;
         self.add_sessions_without_date(&mut facts, seconds)?;
-        let programs = facts.credentials.values().any(|f| f.sign_in_session_arn.is_some())
-            || facts.grants.values().any(|grant| grant.sign_in_session_arn.is_some());
-        if programs {
-            self.add_programs(&mut facts, seconds.widened(SIGN_IN_SESSION + MARGIN))?;
-        }
+        self.add_programs(&mut facts, seconds.widened(SIGN_IN_SESSION + MARGIN))?;
         self.add_undated_users_of_keys(&mut facts);
         self.add_passwords(&mut facts);
         self.add_principals_elsewhere(&mut facts);
         Ok(facts)
     }
 
-    fn read(&self, seconds: Seconds) -> Result<Facts> {
+    fn read(&self, seconds: Seconds, facts: Choice) -> Result<Facts> {
         let mut kept = Kept::default();
-        let wanted = Wanted { seconds, facts: true, answers: Answers::None };
+        let wanted = Wanted { seconds, facts, answers: Choice::None };
         let overlap = |stretch: &&Stretch| {
             stretch.seconds.from < seconds.to && seconds.from < stretch.seconds.to
         };
@@ -63,17 +59,19 @@ impl Sources<'_> {
 
     /// Sign-in sessions last long: their tokens and what they sign in lie further apart.
     fn add_programs(&self, facts: &mut Facts, seconds: Seconds) -> Result<()> {
-        let wide = self.read(seconds)?;
-        for (id, credential) in wide.credentials {
-            if credential.sign_in_session_arn.is_some() {
-                bring(facts, &id, &credential);
-            }
+        let credentials = facts.credentials.values().map(|facts| &facts.sign_in_session_arn);
+        let grants = facts.grants.values().map(|grant| &grant.sign_in_session_arn);
+        let arns = credentials.chain(grants).flatten();
+        let numbers: HashSet<i64> = arns.map(|arn| number_of_sign_in_session(Some(arn))).collect();
+        if numbers.is_empty() {
+            return Ok(());
         }
-        for (id, grant) in wide.grants {
-            if grant.sign_in_session_arn.is_some() {
-                facts.add_grant(id, grant);
-            }
-        }
+        let wide = self.read(seconds, Choice::About(&numbers))?;
+        // Not every piece of a credential shows the session.
+        let ids: HashSet<&str> = wide.credentials.keys().map(String::as_str).collect();
+        let whole = self.read(seconds, Choice::Of(&ids))?;
+        whole.credentials.iter().for_each(|(id, credential)| bring(facts, id, credential));
+        wide.grants.into_iter().for_each(|(id, grant)| facts.add_grant(id, grant));
         Ok(())
     }
 
@@ -95,7 +93,7 @@ impl Sources<'_> {
         let issued: BTreeSet<i64> = grants.map(|grant| grant.second()).collect();
         for second in issued {
             let then = Seconds { from: second, to: second.saturating_add(1) };
-            for (id, credential) in self.read(then.widened(1))?.credentials {
+            for (id, credential) in self.read(then.widened(1), Choice::All)?.credentials {
                 if credential.access_key_id.as_deref().is_some_and(|key| keys.contains(key)) {
                     bring(facts, &id, &credential);
                 }
@@ -109,10 +107,19 @@ impl Sources<'_> {
         let issued = facts.grants.values().filter_map(|grant| grant.issued_access_key_id.clone());
         let issued: HashSet<String> = issued.collect();
         let mut keys: HashSet<&str> = HashSet::new();
+        let mut sessions: HashSet<&str> = HashSet::new();
         for (id, credential) in &self.undated.credentials {
             let key = credential.access_key_id.as_deref();
             if let Some(key) = key.filter(|key| issued.contains(*key)) {
                 keys.insert(key);
+                let without_date = credential.session_id.as_deref();
+                sessions.extend(without_date.filter(|_| credential.lacks_date()));
+                bring(facts, id, credential);
+            }
+        }
+        // Only all credentials of a session together tell when it made its first call.
+        for (id, credential) in &self.undated.credentials {
+            if credential.session_id.as_deref().is_some_and(|session| sessions.contains(session)) {
                 bring(facts, id, credential);
             }
         }

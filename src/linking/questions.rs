@@ -60,7 +60,7 @@ pub fn asked(linked: &Linked, principals: &BTreeSet<(String, String)>) -> BTreeS
             ask(Question::Passwords(account, user));
         }
         if let Some(session) = crate::sessions::long_term_session(facts) {
-            ask(Question::KeysOf(&session));
+            ask(Question::OnlyKeyOf(&session));
         }
         if let Some(key) = facts.access_key_id.as_deref().filter(|_| facts.lacks_date()) {
             ask(Question::Key(key));

@@ -79,23 +79,35 @@ pub struct Kept {
 pub struct Wanted<'w> {
     /// When.
     pub seconds: Seconds,
-    /// Facts.
-    pub facts: bool,
-    /// Answers.
-    pub answers: Answers<'w>,
+    /// Which facts of then.
+    pub facts: Choice<'w>,
+    /// Which answers of then.
+    pub answers: Choice<'w>,
 }
 
-/// Which answers to read.
+/// Some of the rows of a time.
 #[derive(Debug, Clone, Copy)]
-pub enum Answers<'w> {
+pub enum Choice<'w> {
     /// None.
     None,
     /// All.
     All,
-    /// Those of these credentials, by id.
+    /// Those with these keys: of credentials and answers, credential ids.
     Of(&'w HashSet<&'w str>),
-    /// Those of the sessions of these principals, see [`number_of_principal`].
+    /// Answers about these principals, see [`number_of_principal`]; credentials and grants of these
+    /// sign-in sessions, see [`number_of_sign_in_session`].
     About(&'w HashSet<i64>),
+}
+
+impl Choice<'_> {
+    fn holds(self, key: &str, about: i64) -> bool {
+        match self {
+            Choice::None => false,
+            Choice::All => true,
+            Choice::Of(keys) => keys.contains(key),
+            Choice::About(numbers) => numbers.contains(&about),
+        }
+    }
 }
 
 /// A number that stands for account and principal. Two with one number would only make work.
@@ -104,15 +116,9 @@ pub fn number_of_principal(principal: Option<(&str, &str)>) -> i64 {
     principal.map_or(0, number)
 }
 
-impl Answers<'_> {
-    fn hold(self, id: &str, about: i64) -> bool {
-        match self {
-            Answers::None => false,
-            Answers::All => true,
-            Answers::Of(ids) => ids.contains(id),
-            Answers::About(principals) => principals.contains(&about),
-        }
-    }
+/// The same of the ARN of a sign-in session.
+pub fn number_of_sign_in_session(arn: Option<&String>) -> i64 {
+    arn.map_or(0, |arn| Question::SignInSession(arn).number().cast_signed())
 }
 
 impl Kept {
@@ -140,11 +146,8 @@ impl Kept {
             for row in 0..batch.num_rows() {
                 let kind = kinds.value(row);
                 let key = keys.value(row);
-                let asked = if kind == ANSWER {
-                    wanted.answers.hold(key, about.value(row))
-                } else {
-                    wanted.facts
-                };
+                let choice = if kind == ANSWER { wanted.answers } else { wanted.facts };
+                let asked = choice.holds(key, about.value(row));
                 if asked && wanted.seconds.holds(seconds.value(row)) {
                     self.take(kind, key, values.value(row))
                         .map_err(|e| damaged(tx, &format!("cannot be read ({e})")))?;
@@ -189,11 +192,15 @@ enum Value<'f> {
 }
 
 impl Value<'_> {
-    /// Of an answer, whose session it is; 0 of all others.
+    /// What [`Choice::About`] chooses by.
     fn about(&self) -> i64 {
         match self {
             Value::Answer(answer) => number_of_principal(answer.principal()),
-            _ => 0,
+            Value::Credential(facts) => {
+                number_of_sign_in_session(facts.sign_in_session_arn.as_ref())
+            }
+            Value::Grant(grant) => number_of_sign_in_session(grant.sign_in_session_arn.as_ref()),
+            Value::Names(_) | Value::SharedCall(_) => 0,
         }
     }
 

@@ -12,7 +12,7 @@ use super::near::{Sources, principals_elsewhere};
 use super::plan::{Stretch, cut, part_name};
 use super::questions;
 use super::state::{
-    Answers, Kept, Rows, Seconds, Wanted, count_stored, number_of_principal, write_numbers,
+    Choice, Kept, Rows, Seconds, Wanted, count_stored, number_of_principal, write_numbers,
 };
 use crate::error::Result;
 use crate::model::time;
@@ -108,7 +108,7 @@ impl<'r> Run<'r> {
     /// What this stretch said when it was last linked.
     fn old_answers(&self, stretch: &Stretch) -> Result<HashMap<String, Answer>> {
         let mut kept = Kept::default();
-        let wanted = Wanted { seconds: stretch.seconds, facts: false, answers: Answers::All };
+        let wanted = Wanted { seconds: stretch.seconds, facts: Choice::None, answers: Choice::All };
         kept.read(self.sources.tx, &stretch.files, wanted)?;
         Ok(kept.answers)
     }
@@ -168,22 +168,16 @@ impl<'r> Run<'r> {
             let range = Seconds { from: first, to: last.saturating_add(1) };
             let mut kept = Kept::default();
             if !ids.is_empty() {
-                let answers = Answers::Of(&ids);
-                kept.read(
-                    self.sources.tx,
-                    files,
-                    Wanted { seconds: range, facts: false, answers },
-                )?;
+                let answers = Choice::Of(&ids);
+                let wanted = Wanted { seconds: range, facts: Choice::None, answers };
+                kept.read(self.sources.tx, files, wanted)?;
                 found.extend(std::mem::take(&mut kept.answers));
             }
             let range = Seconds { from: seconds.from.max(since), to: seconds.to.min(piece.from) };
             if !about.is_empty() && range.from < range.to {
-                let answers = Answers::About(&about);
-                kept.read(
-                    self.sources.tx,
-                    files,
-                    Wanted { seconds: range, facts: false, answers },
-                )?;
+                let answers = Choice::About(&about);
+                let wanted = Wanted { seconds: range, facts: Choice::None, answers };
+                kept.read(self.sources.tx, files, wanted)?;
                 found.extend(kept.answers);
             }
         }

@@ -8,7 +8,7 @@ use hashbrown::{HashMap, HashSet};
 
 use super::brought::{Held, issued_one_of};
 use super::plan::{Stretch, UNDATED_PART};
-use super::state::{Answers, Kept, Seconds, UNDATED, Wanted};
+use super::state::{Choice, Kept, Seconds, UNDATED, Wanted};
 use crate::error::Result;
 use crate::grants::Join;
 use crate::grants::columns::GRANTS;
@@ -39,7 +39,7 @@ pub fn read(tx: &Transaction) -> Result<Facts> {
     let parts = tx.parts(&LINKING_STATE)?;
     let files = parts.get(UNDATED_PART).map_or(&[][..], Vec::as_slice);
     let seconds = Seconds { from: UNDATED, to: UNDATED + 1 };
-    kept.read(tx, files, Wanted { seconds, facts: true, answers: Answers::None })?;
+    kept.read(tx, files, Wanted { seconds, facts: Choice::All, answers: Choice::None })?;
     Ok(kept.facts)
 }
 
@@ -156,7 +156,7 @@ pub fn add_issues(
         let mut kept = Kept::default();
         let of_then = stretches.iter().filter(|stretch| stretch.seconds.holds(second));
         for files in of_then.map(|stretch| &stretch.files).chain([&held.files]) {
-            kept.read(tx, files, Wanted { seconds, facts: true, answers: Answers::None })?;
+            kept.read(tx, files, Wanted { seconds, facts: Choice::All, answers: Choice::None })?;
         }
         for (id, grant) in kept.facts.grants {
             if issued_one_of(&grant, &keys) {

@@ -36,8 +36,8 @@ pub enum Question<'q> {
     IdentityCenterUser(&'q str),
     /// Is there anybody of this name?
     Person(&'q str),
-    /// Which keys has this long-term session?
-    KeysOf(&'q str),
+    /// Which is the one key of this long-term session?
+    OnlyKeyOf(&'q str),
     /// Which passwords were set for this user? Account and user name.
     Passwords(&'q str, &'q str),
     /// Who uses this long-term key, and who issued it?
@@ -263,9 +263,12 @@ impl<'o> Outside<'o> {
 
     /// The one key that a user's own long-term calls show.
     pub(super) fn only_key(&self, session_id: &str) -> Option<&'o str> {
-        let keys = self.undated.keys.get(session_id)?;
-        keys.first().filter(|_| keys.len() == 1).map(String::as_str)
+        only(self.undated.keys.get(session_id)?)
     }
+}
+
+fn only(keys: &BTreeSet<String>) -> Option<&str> {
+    keys.first().filter(|_| keys.len() == 1).map(String::as_str)
 }
 
 /// All answers that hold everywhere, as numbers of question and answer: what differs between two states
@@ -279,7 +282,8 @@ pub fn answers_by_number(names: &Names, undated: &Undated) -> BTreeMap<u64, u64>
         all.insert(Question::Answer(id).number(), number_of(answer));
     }
     for (session, keys) in &undated.keys {
-        all.insert(Question::KeysOf(session).number(), number_of(keys));
+        // A third key changes nothing: which of two it was is not known either.
+        all.insert(Question::OnlyKeyOf(session).number(), number_of(&only(keys)));
     }
     all
 }

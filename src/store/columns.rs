@@ -85,7 +85,7 @@ const LINKING_STATE_COLUMNS: &[Column] = &[
     col("at", Int, "second since 1970 that it belongs to"),
     col("kind", Text, "what kind of fact this is"),
     col("key", Text, "its key, unique within the kind"),
-    col("about", Int, "of an answer, a number that stands for the principal"),
+    col("about", Int, "a number that stands for what it is about: the principal of an answer, the sign-in session of other facts; else 0"),
     col("format", Int, "which version of the program can read the value"),
     col("value", Binary, "its value"),
 ];
