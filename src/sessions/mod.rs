@@ -18,6 +18,7 @@ pub mod candidates;
 pub mod columns;
 mod contest;
 mod corrections;
+mod credential_facts;
 pub mod facts;
 mod forwarded;
 pub mod held;
