@@ -7,9 +7,11 @@ mod support;
 
 use std::path::{Path, PathBuf};
 
+use arrow::array::RecordBatch;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use roletrail::error::Error;
-use roletrail::sql::{Params, Source, Sql};
+use roletrail::sql::saved::{Library, Severity};
+use roletrail::sql::{ParamType, Params, Source, Sql, parse_param};
 use sqllogictest::{DB, DBOutput, DefaultColumnType, Runner};
 
 struct Session {
@@ -24,14 +26,30 @@ impl Session {
         let sql = runtime.block_on(Sql::open(Source::Memory(tables), 256 << 20)).unwrap();
         Session { sql, runtime }
     }
+
+    /// A statement, or a saved query: `SAVED name key=value ...`.
+    async fn rows(&self, sql: &str) -> Result<Vec<RecordBatch>, Error> {
+        let Some(call) = sql.strip_prefix("SAVED ") else {
+            return self.sql.rows(sql, Params::none()).await;
+        };
+        let mut words = call.split_whitespace();
+        let library = Library::built_in();
+        let saved = library.by_name(words.next().unwrap())?;
+        let given: Vec<_> = words.map(parse_param).collect::<Result<_, _>>()?;
+        let params = saved.bind(&given, NOW)?;
+        self.sql.plan_exactly(&saved.sql, params).await?.collect().await.map_err(Error::from)
+    }
 }
+
+/// A day after the stories.
+const NOW: i64 = 1_714_608_000_000_000;
 
 impl DB for Session {
     type Error = Error;
     type ColumnType = DefaultColumnType;
 
     fn run(&mut self, sql: &str) -> Result<DBOutput<DefaultColumnType>, Error> {
-        let batches = self.runtime.block_on(self.sql.rows(sql, Params::none()))?;
+        let batches = self.runtime.block_on(self.rows(sql))?;
         let options = FormatOptions::default()
             .with_null("NULL")
             .with_timestamp_tz_format(Some("%Y-%m-%dT%H:%M:%SZ"));
@@ -89,5 +107,44 @@ fn every_story_answers_as_expected() {
             futures::executor::block_on(update).unwrap();
         }
         runner.run_file(&file).unwrap_or_else(|e| panic!("{}", e.display(false)));
+    }
+}
+
+#[test]
+fn nothing_is_reported_on_a_clean_day() {
+    let session = Session::open(Path::new("sample-logs/clean"));
+    let library = Library::built_in();
+    for saved in library.all().iter().filter(|saved| saved.severity > Severity::Info) {
+        let rows =
+            session.runtime.block_on(session.rows(&format!("SAVED {}", saved.name))).unwrap();
+        let rows: usize = rows.iter().map(RecordBatch::num_rows).sum();
+        assert_eq!(rows, 0, "{} finds something in a clean day", saved.name);
+    }
+}
+
+/// Whatever a query asks, it can be asked over logs in which there is nothing, and with every parameter.
+#[test]
+fn every_saved_query_runs_with_and_without_its_parameters() {
+    let session = Session::open(Path::new("sample-logs/clean"));
+    for saved in Library::built_in().all() {
+        let all =
+            saved.params.iter().map(|param| format!(" {}={}", param.name, sample(param.kind)));
+        let all: String = all.collect();
+        let required = saved.params.iter().filter(|param| param.required);
+        let least: String = required.map(|param| format!(" {}=x", param.name)).collect();
+        for call in [least, all] {
+            let call = format!("SAVED {}{call}", saved.name);
+            session.runtime.block_on(session.rows(&call)).unwrap_or_else(|e| panic!("{call}: {e}"));
+        }
+    }
+}
+
+fn sample(kind: ParamType) -> &'static str {
+    match kind {
+        ParamType::Text => "x",
+        ParamType::Int => "3",
+        ParamType::Float => "1.5",
+        ParamType::Bool => "true",
+        ParamType::Time => "2024-05-01T10:00:00Z",
     }
 }

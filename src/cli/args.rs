@@ -109,7 +109,14 @@ pub struct Query {
     /// List the saved queries
     #[arg(long)]
     pub list: bool,
-    /// Value for $NAME in the statement; name:int=5, name:time=24h for other types than text
+    /// Show what a saved query asks, what it cannot know and its parameters
+    #[arg(long, requires = "name")]
+    pub describe: bool,
+    /// Where more saved queries are
+    #[command(flatten)]
+    pub library: LibraryArgs,
+    /// Value for $NAME in the statement; name:int=5, name:time=24h for other types than text. A saved
+    /// query knows the types of its own
     #[arg(short, long = "param", value_name = "NAME=VALUE")]
     pub params: Vec<String>,
     /// Where the tables come from
@@ -118,6 +125,14 @@ pub struct Query {
     /// How the answer is written
     #[command(flatten)]
     pub output: OutputArgs,
+}
+
+/// Where saved queries come from.
+#[derive(Debug, Clone, clap::Args)]
+pub struct LibraryArgs {
+    /// A folder of files NAME.sql that add to the saved queries or take their place
+    #[arg(long, value_name = "DIR", env = "ROLETRAIL_QUERIES")]
+    pub queries: Option<PathBuf>,
 }
 
 /// Options for answers that are tables.

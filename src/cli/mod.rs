@@ -11,6 +11,7 @@ mod exit;
 mod generate;
 mod ingest;
 mod json;
+mod library;
 mod page;
 mod query;
 mod s3;

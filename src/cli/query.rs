@@ -5,39 +5,36 @@ use std::path::Path;
 use super::args::{OutputArgs, Query};
 use super::destination;
 use super::exit::Outcome;
+use super::library;
 use super::source;
 use super::ui::Ui;
 use crate::error::{Error, Result};
 use crate::output;
-use crate::sql::saved::{self, SAVED};
-use crate::sql::{Params, parse_param};
+use crate::sql::{Given, Params, parse_param};
 
 /// Runs the command.
 pub async fn run(store: &Path, command: Query, ui: &Ui) -> Result<Outcome> {
-    if command.list {
-        let widest = SAVED.iter().map(|saved| saved.name.len()).max().unwrap_or(0);
-        let line = |saved: &saved::Saved| format!("{:widest$}  {}\n", saved.name, saved.title());
-        ui.print(&SAVED.iter().map(line).collect::<String>())?;
-        return Ok(Outcome::Done);
-    }
     let now = chrono::Utc::now().timestamp_micros();
-    let mut params = Params::none();
-    let sql = match (&command.name, &command.file) {
-        (Some(name), _) => {
-            let saved = saved::by_name(name)?;
-            for (name, value) in saved.defaults() {
-                let (name, value) = parse_param(&format!("{name}={value}"), now)?;
-                params.insert(name, value);
-            }
-            saved.sql.to_owned()
+    let given = command.params.iter().map(|text| parse_param(text)).collect::<Result<Vec<_>>>()?;
+    let (sql, params) = match (&command.name, &command.file) {
+        _ if command.list => {
+            ui.print(&library::list(&library::open(&command.library, ui)?))?;
+            return Ok(Outcome::Done);
         }
-        (None, Some(file)) => std::fs::read_to_string(file).map_err(Error::io(file))?,
-        (None, None) => command.sql.clone().unwrap_or_default(),
+        (Some(name), _) => {
+            let library = library::open(&command.library, ui)?;
+            let saved = library.by_name(name)?;
+            if command.describe {
+                ui.print(&library::describe(saved, ui.width()))?;
+                return Ok(Outcome::Done);
+            }
+            (saved.sql.clone(), saved.bind(&given, now)?)
+        }
+        (None, Some(file)) => {
+            (std::fs::read_to_string(file).map_err(Error::io(file))?, untyped(&given, now)?)
+        }
+        (None, None) => (command.sql.clone().unwrap_or_default(), untyped(&given, now)?),
     };
-    for param in &command.params {
-        let (name, value) = parse_param(param, now)?;
-        params.insert(name, value);
-    }
     let tables = source::open(store, &command.source, ui).await?;
     let mut frame = tables.plan_exactly(&sql, params).await?;
     if let Some(limit) = command.output.limit {
@@ -45,6 +42,16 @@ pub async fn run(store: &Path, command: Query, ui: &Ui) -> Result<Outcome> {
     }
     write_stream(frame.execute_stream().await?, &command.output, ui).await?;
     Ok(Outcome::Done)
+}
+
+/// Values for a statement that declares no parameters.
+fn untyped(given: &[Given], now: i64) -> Result<Params> {
+    let mut params = Params::none();
+    for value in given {
+        let (name, value) = value.scalar(now)?;
+        params.insert(name, value);
+    }
+    Ok(params)
 }
 
 /// Writes rows where and how the user wants them.

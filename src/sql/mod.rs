@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::store::columns::is_internal;
 use crate::store::{Store, TABLES};
 
-pub use params::{Params, parse_param};
+pub use params::{Given, ParamType, Params, parse_param};
 pub use views::{ACTIVITY, VIEWS};
 
 /// Where the tables come from.

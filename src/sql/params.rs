@@ -67,29 +67,114 @@ impl Params {
     }
 }
 
-/// Reads `name=value` or `name:type=value` as given after `-p`. Without a type the value is text,
-/// so that account ids keep their leading zeros. Types: `text`, `int`, `float`, `bool`, `time`.
+/// What the values of a parameter are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParamType {
+    /// Text; account ids too, so that they keep their zeros.
+    Text,
+    /// A whole number.
+    Int,
+    /// A number.
+    Float,
+    /// `true` or `false`.
+    Bool,
+    /// An instant: RFC 3339, a date, or a time ago such as `24h`.
+    Time,
+}
+
+impl ParamType {
+    const ALL: [ParamType; 5] =
+        [ParamType::Text, ParamType::Int, ParamType::Float, ParamType::Bool, ParamType::Time];
+
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            ParamType::Text => "text",
+            ParamType::Int => "int",
+            ParamType::Float => "float",
+            ParamType::Bool => "bool",
+            ParamType::Time => "time",
+        }
+    }
+
+    /// Reads a value; `None` when it is none of this type. Times may be relative to `now`
+    /// (microseconds since 1970): `24h`, `7d`.
+    pub fn parse(self, text: &str, now: i64) -> Option<ScalarValue> {
+        Some(match self {
+            ParamType::Text => ScalarValue::Utf8(Some(text.to_owned())),
+            ParamType::Int => ScalarValue::Int64(Some(text.parse().ok()?)),
+            ParamType::Float => ScalarValue::Float64(Some(text.parse().ok()?)),
+            ParamType::Bool => ScalarValue::Boolean(Some(text.parse().ok()?)),
+            ParamType::Time => {
+                let at = time::parse_user_time(text, now)?;
+                ScalarValue::TimestampMicrosecond(Some(at), Some("UTC".into()))
+            }
+        })
+    }
+
+    /// NULL of this type.
+    pub fn null(self) -> ScalarValue {
+        match self {
+            ParamType::Text => ScalarValue::Utf8(None),
+            ParamType::Int => ScalarValue::Int64(None),
+            ParamType::Float => ScalarValue::Float64(None),
+            ParamType::Bool => ScalarValue::Boolean(None),
+            ParamType::Time => ScalarValue::TimestampMicrosecond(None, Some("UTC".into())),
+        }
+    }
+
+    /// By its word.
+    pub fn by_name(name: &str) -> Option<ParamType> {
+        ParamType::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+/// A value for a parameter as a user typed it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Given {
+    /// Which parameter.
+    pub name: String,
+    /// The type that was named, if one was.
+    pub kind: Option<ParamType>,
+    /// The value.
+    pub value: String,
+}
+
+/// Splits `name=value` or `name:type=value` as given after `-p`. Types: `text`, `int`, `float`, `bool`,
+/// `time`.
 ///
 /// # Errors
 /// [`Error::Usage`].
-pub fn parse_param(text: &str, now: i64) -> Result<(String, ScalarValue)> {
+pub fn parse_param(text: &str) -> Result<Given> {
     let wrong = |what: String| {
         Error::usage_hint(what, "write -p name=value, or -p name:int=5, -p since:time=24h")
     };
     let (name, value) =
         text.split_once('=').ok_or_else(|| wrong(format!("parameter {text} has no value")))?;
-    let (name, kind) = name.split_once(':').unwrap_or((name, "text"));
-    let bad = || wrong(format!("{value} is no {kind}"));
-    let value = match kind {
-        "text" => ScalarValue::Utf8(Some(value.to_owned())),
-        "int" => ScalarValue::Int64(Some(value.parse().map_err(|_| bad())?)),
-        "float" => ScalarValue::Float64(Some(value.parse().map_err(|_| bad())?)),
-        "bool" => ScalarValue::Boolean(Some(value.parse().map_err(|_| bad())?)),
-        "time" => ScalarValue::TimestampMicrosecond(
-            Some(time::parse_user_time(value, now).ok_or_else(bad)?),
-            Some("UTC".into()),
-        ),
-        other => return Err(wrong(format!("parameter type {other} is not known"))),
+    let (name, kind) = match name.split_once(':') {
+        Some((name, kind)) => {
+            let known = ParamType::by_name(kind);
+            let unknown = || wrong(format!("parameter type {kind} is not known"));
+            (name, Some(known.ok_or_else(unknown)?))
+        }
+        None => (name, None),
     };
-    Ok((name.to_owned(), value))
+    Ok(Given { name: name.to_owned(), kind, value: value.to_owned() })
+}
+
+impl Given {
+    /// The value for a statement that declares no types: without a type it is text.
+    ///
+    /// # Errors
+    /// [`Error::Usage`].
+    pub fn scalar(&self, now: i64) -> Result<(String, ScalarValue)> {
+        let kind = self.kind.unwrap_or(ParamType::Text);
+        let value = kind.parse(&self.value, now).ok_or_else(|| {
+            Error::usage_hint(
+                format!("{} is no {}", self.value, kind.name()),
+                "write -p name=value, or -p name:int=5, -p since:time=24h",
+            )
+        })?;
+        Ok((self.name.clone(), value))
+    }
 }
