@@ -18,6 +18,8 @@ WITH denied AS (
          min(event_time) AS first_attempt, max(event_time) AS last_attempt
   FROM grants
   WHERE outcome = 'denied'
+    AND (role_arn IS NOT NULL OR kind LIKE 'AssumeRo%'
+         OR kind IN ('SwitchRole', 'GetRoleCredentials', 'CreateSession'))
     AND ($role IS NULL OR role_name = $role) AND ($caller IS NULL OR caller_arn = $caller)
     AND ($since IS NULL OR event_time >= $since) AND ($until IS NULL OR event_time < $until)
   GROUP BY role_arn, denial_cause, caller_arn

@@ -7,7 +7,7 @@ mod support;
 
 use std::path::{Path, PathBuf};
 
-use arrow::array::RecordBatch;
+use arrow::array::{RecordBatch, StringArray};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use roletrail::error::Error;
 use roletrail::sql::saved::{Library, Severity};
@@ -27,17 +27,24 @@ impl Session {
         Session { sql, runtime }
     }
 
-    /// A statement, or a saved query: `SAVED name key=value ...`.
+    /// A statement, or a saved query and the columns of its answer that matter:
+    /// `SAVED name key=value ... > column ...`.
     async fn rows(&self, sql: &str) -> Result<Vec<RecordBatch>, Error> {
         let Some(call) = sql.strip_prefix("SAVED ") else {
             return self.sql.rows(sql, Params::none()).await;
         };
+        let (call, columns) = call.split_once(" > ").unwrap_or((call, ""));
         let mut words = call.split_whitespace();
         let library = Library::built_in();
         let saved = library.by_name(words.next().unwrap())?;
         let given: Vec<_> = words.map(parse_param).collect::<Result<_, _>>()?;
         let params = saved.bind(&given, NOW)?;
-        self.sql.plan_exactly(&saved.sql, params).await?.collect().await.map_err(Error::from)
+        let mut frame = self.sql.plan_exactly(&saved.sql, params).await?;
+        let columns: Vec<&str> = columns.split_whitespace().collect();
+        if !columns.is_empty() {
+            frame = frame.select_columns(&columns)?;
+        }
+        frame.collect().await.map_err(Error::from)
     }
 }
 
@@ -120,6 +127,64 @@ fn nothing_is_reported_on_a_clean_day() {
         let rows: usize = rows.iter().map(RecordBatch::num_rows).sum();
         assert_eq!(rows, 0, "{} finds something in a clean day", saved.name);
     }
+}
+
+/// All that the alarms find in all stories together, each row by its first columns that hold text: what
+/// they should, and nothing else.
+#[test]
+fn alarms_go_off_where_they_should_and_nowhere_else() {
+    let session = Session::open(Path::new("sample-logs"));
+    let mut text = String::new();
+    for saved in Library::built_in().all().iter().filter(|saved| saved.severity > Severity::Info) {
+        text.push_str(&format!("{}\n", saved.name));
+        let rows =
+            session.runtime.block_on(session.rows(&format!("SAVED {}", saved.name))).unwrap();
+        for batch in &rows {
+            let texts = batch.columns().iter().filter(|c| c.as_any().is::<StringArray>()).take(4);
+            let cells: Vec<_> = texts
+                .map(|column| ArrayFormatter::try_new(column, &FormatOptions::default()).unwrap())
+                .collect();
+            for row in 0..batch.num_rows() {
+                let cells: Vec<_> = cells.iter().map(|c| c.value(row).to_string()).collect();
+                text.push_str(&format!("  {}\n", cells.join(" | ").trim_end()));
+            }
+        }
+    }
+    insta::assert_snapshot!(text);
+}
+
+/// Findings that no story can show: input that is damaged, and two records of one id.
+#[test]
+fn damaged_and_altered_input_is_a_gap() {
+    let dir = tempfile::tempdir().unwrap();
+    let record = |name: &str| {
+        serde_json::json!({
+            "eventVersion": "1.08", "eventID": "e-1", "eventTime": "2024-05-01T09:00:00Z",
+            "eventSource": "s3.amazonaws.com", "eventName": name, "awsRegion": "eu-west-1",
+            "recipientAccountId": "111111111111", "userIdentity": {"type": "Unknown"},
+        })
+    };
+    support::write_log(&dir.path().join("a.json.gz"), &[record("ListBuckets")]);
+    support::write_log(&dir.path().join("b.json.gz"), &[record("DeleteBucket")]);
+    std::fs::write(dir.path().join("c.json"), "{\"Records\":[{\"eventName\":").unwrap();
+    let session = Session::open(dir.path());
+    let call = "SAVED logging-gaps > finding subject";
+    let rows = session.runtime.block_on(session.rows(call)).unwrap();
+    let mut said: Vec<String> = rows
+        .iter()
+        .flat_map(|batch| {
+            let cells = |n: usize| {
+                ArrayFormatter::try_new(batch.column(n), &FormatOptions::default()).unwrap()
+            };
+            let (finding, file) = (cells(0), cells(1));
+            let name = |row| file.value(row).to_string().rsplit('/').next().unwrap().to_owned();
+            (0..batch.num_rows())
+                .map(|row| format!("{} {}", finding.value(row), name(row)))
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    said.sort();
+    assert_eq!(said, ["altered b.json.gz", "unreadable c.json"]);
 }
 
 /// Whatever a query asks, it can be asked over logs in which there is nothing, and with every parameter.

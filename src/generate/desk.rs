@@ -11,6 +11,8 @@ pub struct Desk {
     pub agent: String,
     /// The region called, unless the service is global.
     pub region: &'static str,
+    /// `vpcEndpointId` and `vpcEndpointAccountId`: calls go through an endpoint of that account.
+    pub endpoint: Option<(&'static str, &'static str)>,
 }
 
 /// The first region holds the calls that are never lost as a whole.
@@ -40,13 +42,15 @@ const AGENTS: [&str; 7] = [
 impl Desk {
     /// A desk by its parts.
     pub fn new(address: &str, agent: &str, region: &'static str) -> Desk {
-        Desk { address: address.to_string(), agent: agent.to_string(), region }
+        let (address, agent) = (address.to_string(), agent.to_string());
+        Desk { address, agent, region, endpoint: None }
     }
 
     /// Somebody with a command line or a program, half of the time in the home region.
     pub fn program(dice: &mut Dice) -> Desk {
         let region = if dice.chance(500) { HOME } else { *dice.pick(&REGIONS) };
-        Desk { address: dice.address(), agent: (*dice.pick(&AGENTS)).to_string(), region }
+        let (address, agent) = (dice.address(), (*dice.pick(&AGENTS)).to_string());
+        Desk { address, agent, region, endpoint: None }
     }
 
     /// Somebody at the console.

@@ -191,6 +191,8 @@ impl Line<'_> {
             .flag("managementEvent", !call.data)
             .text("recipientAccountId", self.recipient)
             .maybe("sharedEventID", call.shared.as_deref())
+            .maybe("vpcEndpointId", self.desk.endpoint.map(|(id, _)| id))
+            .maybe("vpcEndpointAccountId", self.desk.endpoint.map(|(_, account)| account))
             .maybe_raw("serviceEventDetails", call.details.as_deref())
             .text("eventCategory", if call.data { "Data" } else { "Management" })
             .maybe_raw("tlsDetails", tls(call, self.desk, region).as_deref());

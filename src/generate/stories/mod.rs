@@ -6,13 +6,19 @@ mod console_and_programs;
 mod console_switch_role;
 mod contradictions;
 mod denied_attempts;
+mod federation_outlives_key;
 mod github_oidc;
 mod handed_over;
 mod identity_center_generations;
+mod instance_break_out;
 mod keys_made_by_a_session;
+mod logging_stopped;
 mod missing_grant;
+mod one_key_two_places;
 mod other_partitions;
 mod people;
+mod role_hunt;
+mod role_juggling;
 mod saml_and_identity_center;
 mod service_linked_role;
 mod session_tokens;
@@ -81,6 +87,12 @@ const STORIES: &[Story] = &[
     identity_center_generations::STORY,
     other_partitions::STORY,
     handed_over::STORY,
+    instance_break_out::STORY,
+    one_key_two_places::STORY,
+    role_juggling::STORY,
+    federation_outlives_key::STORY,
+    role_hunt::STORY,
+    logging_stopped::STORY,
 ];
 
 /// Identifiers of stories come from blocks that no world reaches.

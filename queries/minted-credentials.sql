@@ -1,0 +1,47 @@
+-- Which access keys, passwords and users were created by a session, and what did they do?
+-- question: 31
+-- group: What outlives a credential
+-- severity: medium
+-- shows: one line an access key, a password or a user that somebody made, with who made it and what was
+--   done with it since: calls with that key; for a password the user's console sessions that began after
+--   it; for a user all that the user did. They outlive the session that made them
+-- cannot know: who holds a key afterwards: what is done with it is its user's. A password that was set is
+--   no proof that it was the one typed. Keys of users whose account has no logs. Users make keys for
+--   themselves, too (for_oneself)
+-- :id text -- session id, session name or origin of the maker; all when empty
+-- :since time -- made from here on
+-- :until time -- made before
+WITH made AS (
+  SELECT a.event_time, a.event_id, a.event_name, a.recipient_account_id AS account_id, a.origin_type, a.origin,
+         a.chain, a.chain_strength, a.session_id, a.session_name, a.source_ip_address,
+         coalesce(g.user_name, regexp_match(a.request_parameters, '"userName"\s*:\s*"([^"\\]*)"')[1],
+                  split_part(a.principal_arn, '/', -1)) AS user_name,
+         g.issued_access_key_id AS access_key_id
+  FROM activity a
+  LEFT JOIN grants g ON g.event_id = a.event_id
+  WHERE a.event_source LIKE 'iam.amazonaws.com%' AND a.error_code IS NULL
+    AND a.event_name IN ('CreateAccessKey', 'CreateUser', 'CreateLoginProfile', 'UpdateLoginProfile')
+    AND ($id IS NULL OR a.session_id = $id OR a.session_name = $id OR a.origin = $id)
+    AND ($since IS NULL OR a.event_time >= $since) AND ($until IS NULL OR a.event_time < $until)
+), used AS (
+  SELECT m.event_id, count(*) AS calls, count(*) FILTER (WHERE a.read_only = false) AS writes,
+         count(a.error_code) AS errors, min(a.event_time) AS first_call, max(a.event_time) AS last_call,
+         array_sort(array_agg(DISTINCT a.source_ip_address)) AS addresses,
+         array_sort(array_agg(DISTINCT concat(split_part(a.event_source, '.', 1), ':', a.event_name))) AS actions
+  FROM made m
+  JOIN activity a ON a.depth = 0 AND a.origin_type = 'IAMUser' AND a.origin_account_id = m.account_id
+                 AND split_part(a.origin, '/', -1) = m.user_name
+  WHERE a.event_time >= m.event_time
+    AND CASE m.event_name WHEN 'CreateAccessKey' THEN a.access_key_id = m.access_key_id
+                          WHEN 'CreateUser' THEN true
+                          ELSE a.access_key_id IS NULL OR a.access_key_id NOT LIKE 'AKIA%' END
+  GROUP BY m.event_id
+)
+SELECT m.event_time AS made_at, m.event_name, m.account_id, m.user_name, m.access_key_id, m.origin_type,
+       m.origin AS made_by, array_to_string(m.chain, ' -> ') AS chain, m.chain_strength, m.source_ip_address,
+       (m.origin_type = 'IAMUser' AND split_part(m.origin, '/', -1) = m.user_name) AS for_oneself,
+       coalesce(u.calls, 0) AS calls, coalesce(u.writes, 0) AS writes, coalesce(u.errors, 0) AS errors,
+       u.first_call, u.last_call, u.addresses, u.actions, m.event_id
+FROM made m
+LEFT JOIN used u ON u.event_id = m.event_id
+ORDER BY m.event_time, m.event_id
