@@ -7,17 +7,26 @@
 -- cannot know: who holds a key. Programs that share a key alternate. Calls that a service makes for the
 --   key's holder show the service's name instead of an address and stand in stretches of their own
 --   (forwarded)
--- :key text -- access key id; all keys when empty
+-- :key text -- access key id; all keys with more than one address or agent when empty
 -- :changes bool = false -- only stretches in which something is new
 -- :since time -- calls from here on
 -- :until time -- calls before
-WITH calls AS (
-  SELECT access_key_id, event_time, event_id, source_ip_address AS address, user_agent, event_source,
-         event_name, read_only, error_code, origin, recipient_account_id,
+WITH several AS (
+  SELECT access_key_id FROM activity
+  WHERE $key IS NULL AND access_key_id IS NOT NULL
+    AND ($since IS NULL OR event_time >= $since) AND ($until IS NULL OR event_time < $until)
+    AND regexp_like(source_ip_address, '^([0-9.]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)$')
+  GROUP BY access_key_id
+  HAVING min(source_ip_address) <> max(source_ip_address) OR min(user_agent) <> max(user_agent)
+), calls AS (
+  SELECT access_key_id, event_time, event_id, source_ip_address AS address, user_agent,
+         concat(split_part(event_source, '.', 1), ':', event_name) AS action, read_only, error_code, origin,
          NOT regexp_like(coalesce(source_ip_address, ''), '^([0-9.]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)$')
            AS forwarded
   FROM activity
-  WHERE access_key_id IS NOT NULL AND ($key IS NULL OR access_key_id = $key)
+  WHERE access_key_id IS NOT NULL
+    AND ($key IS NOT NULL OR access_key_id IN (SELECT access_key_id FROM several))
+    AND ($key IS NULL OR access_key_id = $key)
     AND ($since IS NULL OR event_time >= $since) AND ($until IS NULL OR event_time < $until)
 ), compared AS (
   SELECT *, lag(address) OVER w AS address_before, lag(user_agent) OVER w AS agent_before,
@@ -39,7 +48,7 @@ WITH calls AS (
 SELECT access_key_id, max(origin) AS origin, stretch + 1 AS stretch, forwarded, min(event_time) AS first_call,
        max(event_time) AS last_call, max(change) AS changed, address, user_agent, count(*) AS calls,
        count(*) FILTER (WHERE read_only = false) AS writes, count(error_code) AS errors,
-       array_sort(array_agg(DISTINCT concat(split_part(event_source, '.', 1), ':', event_name))) AS actions
+       array_sort(array_agg(DISTINCT action)) AS actions
 FROM numbered
 GROUP BY access_key_id, forwarded, stretch, address, user_agent
 HAVING NOT $changes OR max(change) IS NOT NULL

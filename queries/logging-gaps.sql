@@ -4,13 +4,16 @@
 -- severity: high
 -- shows: one line a finding, in order of time. trail_changed: a call that stops, deletes or narrows a
 --   trail or event data store, tried or done, with who did it; until is when logging was started again.
+--   bucket_changed: a call that deletes from, opens or re-arranges the bucket that holds the logs.
 --   silence: an account without any event for more than gap_hours, between its events or at the end, while
 --   others went on. altered: two records with one event id and different content. unreadable and rejected:
 --   input that could not be read in part or in full
 -- cannot know: silence is not proof: a quiet account has none to tell. A trail that was stopped by somebody
---   whose account is not logged, and a bucket whose files were deleted, show as silence alone. Whether a
+--   whose account is not logged, and a bucket whose files were deleted (unless bucket names it and its data
+--   events are logged), show as silence alone. Whether a
 --   file is genuine, only digests tell. Pipelines that build trails change them on purpose
 -- :gap_hours int = 24 -- hours without an event that count as silence
+-- :bucket text -- name of the bucket that holds the logs; none is judged when empty
 -- :account text -- account; all when empty
 -- :since time -- findings from here on
 -- :until time -- findings before
@@ -46,6 +49,13 @@ silent AS (
          c.event_name AS what, c.trail AS subject, c.origin AS by_whom, c.error_code, c.event_id
   FROM changes c LEFT JOIN again a ON a.event_id = c.event_id
   WHERE c.event_name <> 'StartLogging'
+  UNION ALL
+  SELECT 'bucket_changed', event_time, NULL, recipient_account_id, event_name,
+         coalesce(regexp_match(request_parameters, '"key"\s*:\s*"([^"\\]*)"')[1], $bucket), origin, error_code, event_id
+  FROM activity
+  WHERE $bucket IS NOT NULL AND event_source LIKE 's3.amazonaws.com%' AND read_only = false
+    AND (event_name LIKE 'Delete%' OR event_name LIKE 'PutBucket%')
+    AND regexp_match(request_parameters, '"bucketName"\s*:\s*"([^"\\]*)"')[1] = $bucket
   UNION ALL
   SELECT 'silence', silent_from, silent_to, account_id,
          CASE WHEN at_end THEN 'no event until the end of all logs' ELSE 'no event' END,

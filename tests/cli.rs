@@ -278,3 +278,53 @@ fn help_and_schema() {
     ]));
     assert!(place.run(&["completions", "bash"]).contains("_roletrail()"));
 }
+
+#[test]
+fn saved_queries_of_ones_own() {
+    let place = Place::new();
+    fs::create_dir(place.path("queries")).unwrap();
+    for (name, text) in [
+        (
+            "calls.sql",
+            "-- How many calls?\n-- group: Ours\n-- severity: low\n-- shows: one line\n\
+          -- cannot know: what is not logged\n-- :since time -- from here on\n-- :name text = List%\n\
+          SELECT count(*) AS calls FROM activity\nWHERE event_name LIKE $name\n  AND ($since IS NULL OR event_time >= $since)\n",
+        ),
+        (
+            "session-origin.sql",
+            "-- Who, in short?\nSELECT DISTINCT origin FROM sessions ORDER BY 1\n",
+        ),
+        ("typo.sql", "-- What?\n-- a remark\nSELECT 1\nFORM sessions\n"),
+        ("column.sql", "-- Where?\nSELECT event_name,\n  adress\nFROM activity\n"),
+    ] {
+        fs::write(place.path("queries").join(name), text).unwrap();
+    }
+    let folder = place.path("queries");
+    let folder = folder.to_str().unwrap();
+    let run = |run: &str| {
+        let mut args: Vec<&str> = run.split(' ').collect();
+        args.extend(["--queries", folder]);
+        if !run.contains("--list") && !run.contains("--describe") {
+            args.extend(["--logs", "sample-logs/two-hats"]);
+        }
+        place.run(&args)
+    };
+    insta::assert_snapshot!(
+        [
+            "query --list",
+            "query --name calls --describe",
+            "query --name calls",
+            "query --name calls -p since=2024-05-01T09:10:00Z -p name=Put%",
+            "query --name calls -p since=yesterday",
+            "query --name calls -p sinse=2024-05-01",
+            "query --name session-origin",
+            "query --name column",
+            "query --name typo",
+            "query --name sesion-origin",
+            "query --name changes-around-event",
+        ]
+        .map(run)
+        .join("\n")
+    );
+    assert!(!place.run(&["query", "--list", "--queries", "nowhere"]).contains("exit 0"));
+}

@@ -16,6 +16,7 @@ use crate::sql::{Given, Params, parse_param};
 pub async fn run(store: &Path, command: Query, ui: &Ui) -> Result<Outcome> {
     let now = chrono::Utc::now().timestamp_micros();
     let given = command.params.iter().map(|text| parse_param(text)).collect::<Result<Vec<_>>>()?;
+    let mut asked = None;
     let (sql, params) = match (&command.name, &command.file) {
         _ if command.list => {
             ui.print(&library::list(&library::open(&command.library, ui)?))?;
@@ -28,7 +29,8 @@ pub async fn run(store: &Path, command: Query, ui: &Ui) -> Result<Outcome> {
                 ui.print(&library::describe(saved, ui.width()))?;
                 return Ok(Outcome::Done);
             }
-            (saved.sql.clone(), saved.bind(&given, now)?)
+            let params = saved.bind(&given, now)?;
+            (asked.insert(saved.clone()).sql.clone(), params)
         }
         (None, Some(file)) => {
             (std::fs::read_to_string(file).map_err(Error::io(file))?, untyped(&given, now)?)
@@ -36,7 +38,11 @@ pub async fn run(store: &Path, command: Query, ui: &Ui) -> Result<Outcome> {
         (None, None) => (command.sql.clone().unwrap_or_default(), untyped(&given, now)?),
     };
     let tables = source::open(store, &command.source, ui).await?;
-    let mut frame = tables.plan_exactly(&sql, params).await?;
+    let planned = tables.plan_exactly(&sql, params).await;
+    let mut frame = planned.map_err(|error| match &asked {
+        Some(saved) => saved.blame(error),
+        None => error,
+    })?;
     if let Some(limit) = command.output.limit {
         frame = frame.limit(0, Some(limit))?;
     }

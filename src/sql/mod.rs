@@ -45,6 +45,8 @@ impl Sql {
         let runtime = RuntimeEnvBuilder::new().with_memory_pool(pool).build_arc()?;
         let config =
             SessionConfig::new().with_information_schema(true).with_collect_statistics(true);
+        // So that an error in somebody's file can be shown with its line.
+        let config = config.set_bool("datafusion.sql_parser.collect_spans", true);
         let context = SessionContext::new_with_config_rt(config, runtime);
         match source {
             Source::Store(store) => {

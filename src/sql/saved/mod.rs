@@ -131,6 +131,21 @@ impl Saved {
     }
 }
 
+impl Saved {
+    /// An error of the engine about this query; of a user's file it names file and line.
+    pub fn blame(&self, error: Error) -> Error {
+        match (&self.file, error) {
+            (Some(file), Error::Sql(error)) => {
+                let span = error.diagnostic().and_then(|diagnostic| diagnostic.span);
+                let line = span.and_then(|span| usize::try_from(span.start.line).ok());
+                let message = error.strip_backtrace();
+                Error::usage(Trouble { file: file.clone(), line, message }.to_string())
+            }
+            (_, error) => error,
+        }
+    }
+}
+
 /// Something in a user's folder that is no query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
@@ -260,8 +275,13 @@ impl Library {
     /// Finds a query by name.
     ///
     /// # Errors
-    /// [`Error::NotFound`] with the nearest name.
+    /// [`Error::NotFound`] with the nearest name; [`Error::Usage`] for a user's file that cannot be used.
     pub fn by_name(&self, name: &str) -> Result<&Saved> {
+        // The built-in query of that name would answer another question than the user's.
+        let broken = |trouble: &&Trouble| trouble.file.file_stem().is_some_and(|stem| stem == name);
+        if let Some(trouble) = self.troubles.iter().find(broken) {
+            return Err(Error::usage(trouble.to_string()));
+        }
         self.queries.iter().find(|saved| saved.name == name).ok_or_else(|| Error::NotFound {
             message: format!("there is no saved query {name}"),
             hint: Some(match self.nearest(name) {

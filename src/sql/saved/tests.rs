@@ -19,10 +19,17 @@ fn every_built_in_query_is_whole() {
         assert!(saved.title.ends_with('?'), "{}: {}", saved.name, saved.title);
         assert!(built_in::GROUPS.contains(&saved.group.as_str()), "{}", saved.name);
         assert!(!saved.shows.is_empty() && !saved.cannot_know.is_empty(), "{}", saved.name);
+        // One asks about an event, one about an instant.
+        let no_window = ["changes-around-event", "live-descendants"];
+        let window = saved.takes("since") && saved.takes("until");
+        assert_eq!(window, !no_window.contains(&saved.name.as_str()), "{}", saved.name);
         for param in &saved.params {
             assert!(!param.meaning.is_empty(), "{}: {}", saved.name, param.name);
         }
     }
+    let mut numbers: Vec<_> = library.all().iter().filter_map(|saved| saved.question).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, (1..=32).collect::<Vec<u8>>(), "each of the 32 questions has one query");
     let files = std::fs::read_dir("queries").expect("the folder").count();
     assert_eq!(files, built_in::FILES.len(), "a file of queries/ is not built in");
 }
@@ -76,6 +83,8 @@ fn a_users_folder_adds_and_replaces_and_one_bad_file_harms_no_other() {
         assert!(said.contains(part), "{part} is not in\n{said}");
     }
     assert_eq!(library.troubles.len(), 6, "{said}");
+    let error = library.by_name("typo").expect_err("broken").to_string();
+    assert!(error.contains("typo.sql:3"), "{error}");
 }
 
 #[test]
