@@ -3,14 +3,14 @@
 -- group: Changes
 -- severity: info
 -- shows: one line a change, denied ones too, by whoever was behind the event, under whatever role and in
---   whatever account; minutes count from the event, and the event itself stands among them
+--   whatever account (of a service: by the same workload); minutes count from the event, and the event itself stands among them
 -- cannot know: what the same person did as somebody else, or before and after the logs. Where the origin
 --   of the event is unknown, only changes of the same session are listed
 -- :event text required -- event id
 -- :minutes int = 60 -- how far to look before and after
 -- :all bool = false -- calls that only read, too
 WITH event AS (
-  SELECT event_time AS at, origin_type, origin, origin_account_id, session_id FROM activity
+  SELECT event_time AS at, origin_type, origin, origin_detail, session_id FROM activity
   WHERE event_id = $event
 )
 SELECT CAST(round((date_part('epoch', a.event_time) - date_part('epoch', e.at)) / 60) AS BIGINT) AS minutes,
@@ -21,7 +21,10 @@ SELECT CAST(round((date_part('epoch', a.event_time) - date_part('epoch', e.at)) 
        a.event_id
 FROM activity a
 JOIN event e ON a.origin = e.origin AND a.origin_type = e.origin_type
-WHERE (a.read_only = false OR $all OR a.event_id = $event)
+-- A service works for many; users and subjects of one name are told apart by their details.
+WHERE (a.session_id = e.session_id OR a.origin_detail = e.origin_detail
+       OR a.origin_type <> 'AWSService' AND (a.origin_detail IS NULL OR e.origin_detail IS NULL))
+  AND (a.read_only = false OR $all OR a.event_id = $event)
   AND abs(date_part('epoch', a.event_time) - date_part('epoch', e.at)) <= 60 * $minutes
 UNION ALL
 SELECT CAST(round((date_part('epoch', a.event_time) - date_part('epoch', e.at)) / 60) AS BIGINT),

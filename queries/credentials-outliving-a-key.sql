@@ -3,7 +3,8 @@
 -- group: What outlives a credential
 -- severity: high
 -- shows: one line a federation token, session token or role session that was obtained with a key before
---   the key was deactivated or deleted, and was still valid then; calls_after are those made since
+--   the key was deactivated or deleted, and was still valid then (or may have been: expires_at empty, and
+--   no older than 36 hours); calls_after are those made since
 -- cannot know: tokens obtained in regions or accounts without logs. A token that a policy has shut out
 --   meanwhile is still listed: see whether its calls fail. When keys are rotated, tokens of the old key
 --   run out by themselves. The record of a key that its owner deactivates names the key, not the owner
@@ -16,7 +17,7 @@ WITH ended AS (
   FROM activity
   WHERE event_source LIKE 'iam.amazonaws.com%' AND error_code IS NULL
     AND (event_name = 'DeleteAccessKey'
-         OR event_name = 'UpdateAccessKey' AND request_parameters LIKE '%Inactive%')
+         OR event_name = 'UpdateAccessKey' AND regexp_like(request_parameters, '"status"\s*:\s*"Inactive"'))
     AND ($since IS NULL OR event_time >= $since) AND ($until IS NULL OR event_time < $until)
 ), tokens AS (
   SELECT e.access_key_id, e.ended_at, e.event_name, e.ended_by, g.kind, g.event_time AS issued_at,
@@ -24,7 +25,9 @@ WITH ended AS (
   FROM ended e
   JOIN grants g ON g.caller_access_key_id = e.access_key_id
   WHERE g.outcome = 'granted' AND g.kind IN ('GetFederationToken', 'GetSessionToken', 'AssumeRole', 'AssumeRoot')
-    AND g.event_time <= e.ended_at AND g.expires_at > e.ended_at
+    AND g.event_time <= e.ended_at
+    AND (g.expires_at > e.ended_at
+         OR g.expires_at IS NULL AND g.event_time > e.ended_at - INTERVAL '36 hours')
     AND ($key IS NULL OR e.access_key_id = $key)
 ), later AS (
   SELECT t.issued_access_key_id, t.ended_at, count(*) AS calls_after,

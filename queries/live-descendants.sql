@@ -28,7 +28,7 @@ WITH RECURSIVE asked AS (
   FROM events
   WHERE event_source LIKE 'iam.amazonaws.com%' AND error_code IS NULL
     AND (event_name = 'DeleteAccessKey'
-         OR event_name = 'UpdateAccessKey' AND request_parameters LIKE '%Inactive%')
+         OR event_name = 'UpdateAccessKey' AND regexp_like(request_parameters, '"status"\s*:\s*"Inactive"'))
   GROUP BY 1
 )
 SELECT c.access_key_id, g.kind, g.event_time AS issued_at, g.expires_at,

@@ -24,7 +24,7 @@ WITH workflows AS (
                   regexp_match(origin, ':workspace:([^:]+)')[1]) AS environment
   FROM sessions
   WHERE origin_type = 'WebIdentityUser' AND origin NOT LIKE 'system:serviceaccount:%' AND depth >= 1
-    AND origin_detail NOT LIKE '%cognito-identity.amazonaws.com%'
+    AND coalesce(origin_detail, '') NOT LIKE '%cognito-identity.amazonaws.com%'
     AND ($role IS NULL OR role_name = $role)
     AND ($since IS NULL OR started_at >= $since) AND ($until IS NULL OR started_at < $until)
 )

@@ -12,7 +12,7 @@
 -- :since time -- denials from here on
 -- :until time -- denials before
 WITH denied AS (
-  SELECT coalesce(s.origin, g.caller_arn) AS who, coalesce(s.origin_type, g.caller_type) AS who_type,
+  SELECT coalesce(CASE WHEN s.origin_type <> 'AWSService' THEN s.origin END, g.caller_arn) AS who, coalesce(s.origin_type, g.caller_type) AS who_type,
          g.role_arn, min(g.event_time) AS first_denied, max(g.event_time) AS last_denied,
          count(*) AS attempts, min(g.source_ip_address) AS source_ip_address,
          min(g.user_agent) AS user_agent, min(g.caller_arn) AS caller_arn
@@ -20,7 +20,7 @@ WITH denied AS (
   LEFT JOIN sessions s ON s.session_id = g.caller_session_id
   WHERE g.outcome = 'denied' AND g.role_arn IS NOT NULL AND g.propagation IS NOT TRUE
     AND ($since IS NULL OR g.event_time >= $since) AND ($until IS NULL OR g.event_time < $until)
-  GROUP BY coalesce(s.origin, g.caller_arn), coalesce(s.origin_type, g.caller_type), g.role_arn
+  GROUP BY coalesce(CASE WHEN s.origin_type <> 'AWSService' THEN s.origin END, g.caller_arn), coalesce(s.origin_type, g.caller_type), g.role_arn
 ), counted AS (
   SELECT *, count(*) OVER (PARTITION BY who, who_type ORDER BY first_denied
                            RANGE BETWEEN INTERVAL '1 hour' PRECEDING AND CURRENT ROW) AS within_hour
@@ -34,7 +34,7 @@ WITH denied AS (
 ), listings AS (
   SELECT c.who, c.who_type, max(a.event_time) AS listed_at
   FROM callers c
-  JOIN activity a ON coalesce(a.origin, a.principal_arn) = c.who
+  JOIN activity a ON coalesce(CASE WHEN a.origin_type <> 'AWSService' THEN a.origin END, a.principal_arn) = c.who
   WHERE a.event_source LIKE 'iam.amazonaws.com%'
     AND a.event_name IN ('ListRoles', 'GetAccountAuthorizationDetails', 'ListPolicies', 'ListUsers')
     AND a.event_time <= c.first_denied AND a.event_time >= c.first_denied - INTERVAL '1 day'
@@ -42,7 +42,7 @@ WITH denied AS (
 ), got AS (
   SELECT c.who, c.who_type, array_sort(array_agg(DISTINCT g.role_arn)) AS then_got
   FROM callers c
-  JOIN sessions p ON p.origin = c.who AND p.origin_type = c.who_type
+  JOIN sessions p ON coalesce(CASE WHEN p.origin_type <> 'AWSService' THEN p.origin END, p.principal_arn) = c.who
   JOIN grants g ON g.caller_session_id = p.session_id
   WHERE g.outcome = 'granted' AND g.role_arn IS NOT NULL
     AND g.event_time >= c.first_denied AND g.event_time <= c.last_denied + INTERVAL '1 hour'

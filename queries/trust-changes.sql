@@ -48,7 +48,7 @@ WITH changes AS (
 SELECT c.event_time, c.event_name, c.account_id, c.subject, c.error_code, c.origin_type, c.origin,
        array_to_string(c.chain, ' -> ') AS chain, c.chain_strength, c.source_ip_address,
        coalesce(a.sessions_after, 0) AS sessions_after, coalesce(a.calls_after, 0) AS calls_after, a.first_use,
-       a.users_after, a.new_users, replace(c.policy, '\"', '"') AS policy, c.event_id
+       a.users_after, a.new_users, replace(replace(c.policy, '\n', ' '), '\"', '"') AS policy, c.event_id
 FROM changes c
 LEFT JOIN after a ON a.event_id = c.event_id
 WHERE $role IS NULL OR c.subject = $role
