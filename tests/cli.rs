@@ -268,6 +268,7 @@ fn help_and_schema() {
         "session --help",
         "chain --help",
         "timeline --help",
+        "coverage --help",
         "completions --help",
         "query --help",
         "ingest --help",

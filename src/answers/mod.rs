@@ -7,6 +7,7 @@
 
 pub mod activity;
 pub mod chain;
+pub mod coverage;
 pub mod event;
 mod filter;
 pub mod kinship;

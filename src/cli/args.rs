@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, value_parser};
 use clap_complete::Shell;
 
+use super::coverage::Coverage;
 use super::s3::S3Args;
 use super::source::SourceArgs;
 use crate::output::Format;
@@ -45,6 +46,8 @@ pub enum Command {
     Who(Who),
     /// Show everything a session did, in order
     Timeline(Timeline),
+    /// Show what the logs cover, where they stop, and what they cannot tell
+    Coverage(Coverage),
     /// Show a record as it was, and the object it came from
     Event(Event),
     /// Show tables and columns with their meaning

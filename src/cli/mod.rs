@@ -3,6 +3,7 @@
 mod args;
 mod chain;
 mod completions;
+mod coverage;
 mod destination;
 mod drawing;
 mod event;
@@ -102,6 +103,7 @@ async fn run(args: Args, ui: &ui::Ui) -> crate::error::Result<exit::Outcome> {
         Command::Chain(command) => chain::run(&store, command, ui).await,
         Command::Who(command) => who::run(&store, command, ui).await,
         Command::Timeline(command) => timeline::run(&store, command, ui).await,
+        Command::Coverage(command) => coverage::run(&store, command, ui).await,
         Command::Event(command) => event::run(&store, command, ui).await,
         Command::Completions(command) => completions::run(&command, ui),
         Command::Schema(command) => schema::run(command, ui).await,

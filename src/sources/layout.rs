@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use chrono::NaiveDate;
+use chrono::{NaiveDate, NaiveDateTime};
 
 /// What kind of object a path announces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -123,6 +123,32 @@ fn by_name(name: &str) -> Told {
     Told { account: Some(account.to_owned()), region: Some(region.to_owned()), days }
 }
 
+/// What the name of a delivered log tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// Account whose log it is.
+    pub account: String,
+    /// Region.
+    pub region: String,
+    /// When it was delivered, to the minute: microseconds since 1970.
+    pub at: i64,
+}
+
+/// Reads `ACCOUNT_CloudTrail_REGION_YYYYMMDDTHHmmZ_….json.gz`; folders before it do not matter.
+pub fn delivery(path: &Path) -> Option<Delivery> {
+    let text = path.to_string_lossy();
+    let name = text.rsplit(['/', '\\', '!']).next()?;
+    let mut parts = name.split('_');
+    let (account, kind) = (parts.next()?, parts.next()?);
+    let (region, minute) = (parts.next()?, parts.next()?);
+    if !is_account(account) || kind != "CloudTrail" {
+        return None;
+    }
+    let at = NaiveDateTime::parse_from_str(minute, "%Y%m%dT%H%MZ").ok()?;
+    let at = at.and_utc().timestamp_micros();
+    Some(Delivery { account: account.to_owned(), region: region.to_owned(), at })
+}
+
 /// The days of a year, of a month or one day; as far as the parts are numbers.
 fn days(year: &str, month: &str, day: &str) -> Option<(i32, i32)> {
     let number = |text: &str, digits: usize| -> Option<u32> {
@@ -173,5 +199,22 @@ mod tests {
         assert_eq!(kind("case/.hidden.json"), PathKind::Other);
         assert_eq!(delivery_day(Path::new("x/CloudTrail/eu-west-1/2024/05/01/a.gz")), 20_240_501);
         assert_eq!(delivery_day(Path::new("a.gz")), 0);
+    }
+
+    #[test]
+    fn names_tell_when_they_were_delivered() {
+        let at = |name: &str| delivery(Path::new(name)).map(|d| (d.account, d.region, d.at));
+        let told = ("111111111111".to_owned(), "eu-west-1".to_owned(), 1_714_554_780_000_000);
+        let name = "111111111111_CloudTrail_eu-west-1_20240501T0913Z_WGUh10yYtRBdP2Kx.json.gz";
+        assert_eq!(at(&format!("s3://logs/x/{name}")), Some(told.clone()));
+        assert_eq!(at(&format!("case.zip!{name}")), Some(told));
+        for other in [
+            "111111111111_CloudTrail-Digest_eu-west-1_20240501T0913Z.json.gz",
+            "11_CloudTrail_eu-west-1_20240501T0913Z_x.json.gz",
+            "111111111111_CloudTrail_eu-west-1_20240599T0913Z_x.json.gz",
+            "events.json",
+        ] {
+            assert_eq!(at(other), None);
+        }
     }
 }
