@@ -19,6 +19,7 @@ use crate::model::time;
 use crate::sessions::Facts;
 use crate::sources::{Found, LeftOut, discover};
 use crate::store::columns::{COVERAGE, FILES, REJECTS};
+use crate::store::compact::{self, Merging};
 use crate::store::{DataFile, Place, Snapshot, Transaction};
 use crate::table::TableDef;
 
@@ -31,6 +32,9 @@ pub struct Ingested {
     pub problems: Vec<FileReject>,
     /// Files in which an event id came with another content than before.
     pub conflicts: Vec<FileBook>,
+    /// What was merged at the end, where a day or table had many small files; the error where that
+    /// failed, which costs nothing but the merging.
+    pub merged: Option<Result<Merging>>,
     /// The state of the store now.
     pub snapshot: Snapshot,
 }
@@ -94,9 +98,30 @@ pub async fn ingest(
         ledger::add_coverage(&mut tx, &intake.coverage)?;
         linked.replace(&mut tx)?;
     }
-    let snapshot = tx.commit().await?;
+    let pays = compact::pays(&tx)?;
+    let mut snapshot = tx.commit().await?;
+    let merged = if pays { merge_small_files(dir, &mut snapshot).await } else { None };
     let conflicts = intake.books.into_iter().filter(|file| file.conflicts > 0).collect();
-    Ok(Ingested { books, problems: intake.first_rejects, conflicts, snapshot })
+    Ok(Ingested { books, problems: intake.first_rejects, conflicts, merged, snapshot })
+}
+
+/// A transaction of its own: what was loaded is in, whatever comes of this. Where another process has
+/// begun to write meanwhile it is left to that one.
+async fn merge_small_files(dir: &Path, snapshot: &mut Snapshot) -> Option<Result<Merging>> {
+    let merged = async {
+        match Transaction::try_begin(dir).await? {
+            Some(tx) => compact::compact(tx, compact::PAYS_FROM).await.map(Some),
+            None => Ok(None),
+        }
+    };
+    match merged.await {
+        Ok(Some((merging, now))) => {
+            *snapshot = now;
+            Some(Ok(merging))
+        }
+        Ok(None) => None,
+        Err(error) => Some(Err(error)),
+    }
 }
 
 /// Reads logs into memory; nothing is written.

@@ -269,6 +269,8 @@ fn help_and_schema() {
         "chain --help",
         "timeline --help",
         "coverage --help",
+        "store --help",
+        "store vacuum --help",
         "completions --help",
         "query --help",
         "ingest --help",

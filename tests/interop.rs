@@ -16,6 +16,8 @@ use roletrail::output::{self, Format, Style};
 use roletrail::pipeline;
 use roletrail::sql::{Params, Source, Sql};
 use roletrail::store::columns::FILES;
+use roletrail::store::compact::compact;
+use roletrail::store::vacuum::{Keep, vacuum};
 use roletrail::store::{Store, TABLES, Transaction};
 use roletrail::table::build::{Cell, RowsBuilder};
 use roletrail::table::{Kind, list_item, resource_fields};
@@ -153,7 +155,8 @@ async fn duckdb_and_polars_read_the_store() {
     }
 }
 
-/// The answer itself, from a store that two ingests made: ours, DuckDB's and polars' are one.
+/// The answer itself, from a store that two ingests made and whose small files were merged and removed:
+/// ours, DuckDB's and polars' are one, and the same as before.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_answer_is_the_same_in_duckdb_and_polars() {
     let dir = tempfile::tempdir().unwrap();
@@ -169,6 +172,10 @@ async fn the_answer_is_the_same_in_duckdb_and_polars() {
     let rows = sql.stream(query, Params::none()).await.unwrap();
     output::write_stream(Format::Json, rows, &mut json, &Style::default()).await.unwrap();
     let ours: Vec<Value> = serde_json::from_slice(&json).unwrap();
+    let tx = Transaction::begin(&store).await.unwrap();
+    assert!(compact(tx, 2).await.unwrap().0.files_before >= 4);
+    let tx = Transaction::begin(&store).await.unwrap();
+    assert!(vacuum(tx, Keep::Newest(1), false).await.unwrap().files >= 4);
     let columns = ["event_id", "origin_type", "origin", "depth"];
     let ours: Vec<Value> =
         ours.iter().map(|row| columns.map(|c| row[c].clone()).to_vec().into()).collect();

@@ -8,6 +8,7 @@ use clap_complete::Shell;
 use super::coverage::Coverage;
 use super::s3::S3Args;
 use super::source::SourceArgs;
+use super::store::StoreCommand;
 use crate::output::Format;
 
 /// Who did what, under which role, and when, from AWS CloudTrail logs alone
@@ -50,6 +51,9 @@ pub enum Command {
     Coverage(Coverage),
     /// Show a record as it was, and the object it came from
     Event(Event),
+    /// Look after the store: what it holds, small files, files of the past
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Show tables and columns with their meaning
     Schema(Schema),
     /// Print a script for shell completion

@@ -50,6 +50,13 @@ pub async fn run(store: &Path, command: Ingest, ui: &Ui) -> Result<Outcome> {
             file.conflicts
         ));
     }
+    match &done.merged {
+        Some(Ok(merging)) => ui.note(&super::store::merged_text(merging)),
+        Some(Err(error)) => ui.note(&format!(
+            "warning: the logs are in, but small files could not be merged: {error}"
+        )),
+        None => {}
+    }
     ui.print(&books_text(&done.books, store, done.snapshot.id))?;
     ui.note(&rate_text(&done.books, started.elapsed().as_secs_f64()));
     let rejected = done.books.rejected > 0;

@@ -20,6 +20,7 @@ pub mod schema;
 mod session;
 mod sessions;
 mod source;
+mod store;
 mod subject;
 mod timeline;
 mod ui;
@@ -105,6 +106,7 @@ async fn run(args: Args, ui: &ui::Ui) -> crate::error::Result<exit::Outcome> {
         Command::Timeline(command) => timeline::run(&store, command, ui).await,
         Command::Coverage(command) => coverage::run(&store, command, ui).await,
         Command::Event(command) => event::run(&store, command, ui).await,
+        Command::Store(command) => store::run(&store, command, ui).await,
         Command::Completions(command) => completions::run(&command, ui),
         Command::Schema(command) => schema::run(command, ui).await,
         Command::GenerateLogs(command) => generate::run(&command, ui),

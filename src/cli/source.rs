@@ -48,6 +48,15 @@ pub async fn open(store: &Path, args: &SourceArgs, ui: &Ui) -> Result<Sql> {
         super::ingest::report_problems(&loaded.problems, loaded.books.rejected, ui);
         return Sql::open(Source::Memory(loaded.tables), memory / 2).await;
     }
+    let store = open_store(store, args.as_of).await?;
+    Sql::open(Source::Store(store), memory / 2).await
+}
+
+/// Opens the store, as it is or as it was at a snapshot.
+///
+/// # Errors
+/// [`Error::NotFound`] where there is none; the store's.
+pub async fn open_store(store: &Path, as_of: Option<u64>) -> Result<Store> {
     if !Store::exists(store) {
         return Err(Error::NotFound {
             message: format!("there is no store at {}", store.display()),
@@ -58,11 +67,10 @@ pub async fn open(store: &Path, args: &SourceArgs, ui: &Ui) -> Result<Sql> {
             ),
         });
     }
-    let store = match args.as_of {
-        Some(id) => Store::open_as_of(store, id).await?,
-        None => Store::open(store).await?,
-    };
-    Sql::open(Source::Store(store), memory / 2).await
+    match as_of {
+        Some(id) => Store::open_as_of(store, id).await,
+        None => Store::open(store).await,
+    }
 }
 
 /// What to say when nothing fits: that the logs have none and that the logs have no such time are

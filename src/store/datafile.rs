@@ -121,6 +121,17 @@ pub(super) fn write_sorted(
     write_all(table_dir, def, place, Expected { rows, sorted: true }, checked)
 }
 
+/// As [`write`], for batches that come one by one, in any order.
+pub(super) fn write_unsorted(
+    table_dir: &Path,
+    def: &TableDef,
+    place: Place,
+    rows: usize,
+    batches: impl Iterator<Item = Result<RecordBatch>>,
+) -> Result<DataFile> {
+    write_all(table_dir, def, place, Expected { rows, sorted: false }, batches)
+}
+
 /// What a file's header says of its content, before the content is there.
 struct Expected {
     rows: usize,

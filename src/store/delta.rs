@@ -27,6 +27,9 @@ use crate::table::TableDef;
 /// commits after it, so this bounds what opening costs.
 const CHECKPOINT_INTERVAL: &str = "10";
 
+/// Files are merged up to about this size, bytes.
+pub(super) const TARGET_BYTES: i64 = 128 << 20;
+
 /// One Delta table at one version.
 pub(super) struct Table {
     def: TableDef,
@@ -44,6 +47,24 @@ pub(super) enum Change {
     Replace(Vec<DataFile>),
     /// Removes the active files of these parts and adds these.
     Swap(BTreeSet<String>, Vec<DataFile>),
+    /// Removes these files, given by their paths in the table, and adds those, which hold the same
+    /// rows.
+    Rewrite(BTreeSet<String>, Vec<DataFile>),
+}
+
+/// A data file that the table has.
+#[derive(Debug, Clone)]
+pub(super) struct ActiveFile {
+    /// Path inside the table's folder.
+    pub path: String,
+    /// Value of the partition column.
+    pub partition: Option<String>,
+    /// Whether it belongs to a part, which is replaced as a whole.
+    pub in_part: bool,
+    /// Bytes.
+    pub size: u64,
+    /// Delta Lake's statistics, as JSON.
+    pub stats: Option<String>,
 }
 
 impl Table {
@@ -105,6 +126,21 @@ impl Table {
         self.active().values().map(|add| (self.dir.join(&add.path), value(add))).collect()
     }
 
+    /// All active data files, in the order of their paths.
+    pub(super) fn active_files(&self) -> Vec<ActiveFile> {
+        let file = |add: Add| ActiveFile {
+            partition: self
+                .def
+                .partition_by
+                .and_then(|c| add.partition_values.get(c).cloned().flatten()),
+            in_part: part_of(&add.path).is_some(),
+            size: u64::try_from(add.size).unwrap_or(0),
+            stats: add.stats,
+            path: add.path,
+        };
+        self.active().into_values().map(file).collect()
+    }
+
     /// The active data files that were written as parts, by part.
     pub(super) fn parts(&self) -> BTreeMap<String, Vec<PathBuf>> {
         let mut parts: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
@@ -132,23 +168,33 @@ impl Table {
             Change::Append(_) => false,
             Change::Replace(_) => true,
             Change::Swap(parts, _) => part_of(path).is_some_and(|part| parts.contains(part)),
+            Change::Rewrite(paths, _) => paths.contains(path),
         };
+        let same_rows = matches!(change, Change::Rewrite(..));
         let mode = if matches!(change, Change::Append(_)) {
             SaveMode::Append
         } else {
             SaveMode::Overwrite
         };
         let active = self.active();
-        let old = active.iter().filter(|(path, _)| gone(path)).map(|(_, add)| remove(add));
+        let old =
+            active.iter().filter(|(path, _)| gone(path)).map(|(_, add)| remove(add, same_rows));
         let mut actions: Vec<Action> = old.collect();
-        let (Change::Append(files) | Change::Replace(files) | Change::Swap(_, files)) = change;
+        let (Change::Append(files)
+        | Change::Replace(files)
+        | Change::Swap(_, files)
+        | Change::Rewrite(_, files)) = change;
         self.sync_data(&files)?;
         if actions.is_empty() && files.is_empty() && mode == SaveMode::Overwrite {
             return Ok(());
         }
-        actions.extend(files.iter().map(|f| self.add(f)));
+        actions.extend(files.iter().map(|f| self.add(f, same_rows)));
         let partition_by = self.def.partition_by.map(|c| vec![c.to_owned()]);
-        let operation = DeltaOperation::Write { mode, partition_by, predicate: None };
+        let operation = if same_rows {
+            DeltaOperation::Optimize { predicate: None, target_size: TARGET_BYTES }
+        } else {
+            DeltaOperation::Write { mode, partition_by, predicate: None }
+        };
         self.run(actions, operation).await
     }
 
@@ -159,7 +205,7 @@ impl Table {
         let (now, then) = (self.active(), active(&then));
         let surplus = now.iter().filter(|(path, _)| !then.contains_key(*path));
         let missing = then.iter().filter(|(path, _)| !now.contains_key(*path));
-        let mut actions: Vec<Action> = surplus.map(|(_, add)| remove(add)).collect();
+        let mut actions: Vec<Action> = surplus.map(|(_, add)| remove(add, false)).collect();
         actions.extend(missing.map(|(_, add)| Action::Add(add.clone())));
         if actions.is_empty() {
             return Ok(());
@@ -181,14 +227,14 @@ impl Table {
         active(&self.state)
     }
 
-    fn add(&self, file: &DataFile) -> Action {
+    fn add(&self, file: &DataFile, same_rows: bool) -> Action {
         let partition = self.def.partition_by.map(|c| (c.to_owned(), file.partition.clone()));
         Action::Add(Add {
             path: file.path.clone(),
             partition_values: HashMap::from_iter(partition),
             size: i64::try_from(file.size).unwrap_or(i64::MAX),
             modification_time: file.modified_at,
-            data_change: true,
+            data_change: !same_rows,
             stats: Some(file.stats.clone()),
             tags: None,
             deletion_vector: None,
@@ -250,6 +296,13 @@ fn part_of(path: &str) -> Option<&str> {
     path.split_once('/').map(|(part, _)| part).filter(|part| !part.contains('='))
 }
 
+/// The paths of the files that the table had at `version`, whatever its columns were.
+pub(super) async fn paths_at(dir: &Path, def: &TableDef, version: u64) -> Result<BTreeSet<String>> {
+    let log = log_store(&dir.join(def.name))?;
+    let state = DeltaTableState::try_new(&log, Some(version)).await?;
+    Ok(state.log_data().iter().map(|view| view.path().into_owned()).collect())
+}
+
 fn log_store(table_dir: &Path) -> Result<LogStoreRef> {
     let url = Url::from_directory_path(table_dir).map_err(|()| Error::Store {
         path: table_dir.to_path_buf(),
@@ -281,10 +334,10 @@ fn as_add(view: &LogicalFileView) -> Add {
     }
 }
 
-fn remove(add: &Add) -> Action {
+fn remove(add: &Add, same_rows: bool) -> Action {
     Action::Remove(Remove {
         path: add.path.clone(),
-        data_change: true,
+        data_change: !same_rows,
         deletion_timestamp: Some(now_millis()),
         extended_file_metadata: Some(true),
         partition_values: Some(add.partition_values.clone()),

@@ -23,12 +23,16 @@
 //! files are named by random ids.
 
 pub mod columns;
+pub mod compact;
 mod datafile;
 mod delta;
+mod info;
+mod merge;
 mod read;
 mod snapshot;
 mod stats;
 mod transaction;
+pub mod vacuum;
 
 #[cfg(test)]
 mod tests;
@@ -45,6 +49,7 @@ use crate::sessions::columns::{ATTRIBUTIONS, CREDENTIALS, LINKS, SESSIONS};
 use crate::table::TableDef;
 
 pub use datafile::{DataFile, Place};
+pub use info::TableInfo;
 pub use read::Within;
 pub use snapshot::{FORMAT, Snapshot};
 pub use transaction::Transaction;
@@ -108,16 +113,28 @@ impl Store {
         let snapshot = if id <= current.id { snapshot::read_kept(dir, id)? } else { None };
         match snapshot {
             Some(snapshot) => Ok(Store { dir: absolute(dir)?, snapshot }),
-            None => Err(Error::NotFound {
-                message: format!("store {} has no snapshot {id}", dir.display()),
-                hint: Some(format!("snapshots run from 1 to {}", current.id)),
-            }),
+            None => {
+                let first = snapshot::kept_ids(dir)?.first().copied().unwrap_or(current.id);
+                Err(Error::NotFound {
+                    message: format!("store {} has no snapshot {id}", dir.display()),
+                    hint: Some(format!("snapshots run from {first} to {}", current.id)),
+                })
+            }
         }
     }
 
     /// The snapshot this reader is pinned to.
     pub fn snapshot(&self) -> &Snapshot {
         &self.snapshot
+    }
+
+    /// All snapshots that can be asked for, by number; the current one is the last.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::open`].
+    pub fn snapshots(&self) -> Result<Vec<Snapshot>> {
+        snapshot::up_to(&self.dir, self.snapshot.id)
     }
 
     /// The folder, absolute.

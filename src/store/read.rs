@@ -91,6 +91,26 @@ fn read_file(
     schema: &SchemaRef,
     each: &mut impl FnMut(RecordBatch) -> Result<()>,
 ) -> Result<()> {
+    open(def, data, columns, schema, BATCH_ROWS)?.try_for_each(|batch| each(batch?))
+}
+
+/// All rows of a file with all columns, in batches of at most `rows`.
+pub(super) fn whole_file(
+    def: &TableDef,
+    path: &Path,
+    partition: Option<&str>,
+    rows: usize,
+) -> Result<impl Iterator<Item = Result<RecordBatch>> + use<>> {
+    open(def, Data { path, partition, within: None }, def.columns, &def.schema(), rows)
+}
+
+fn open(
+    def: &TableDef,
+    data: Data,
+    columns: &[Column],
+    schema: &SchemaRef,
+    rows: usize,
+) -> Result<impl Iterator<Item = Result<RecordBatch>> + use<>> {
     let Data { path, partition, within } = data;
     let file = File::open(path).map_err(Error::io(path))?;
     let mut builder = ParquetRecordBatchReaderBuilder::try_new(file)?;
@@ -103,20 +123,22 @@ fn read_file(
         builder.parquet_schema(),
         in_file.filter_map(|name| builder.schema().index_of(name).ok()),
     );
-    for batch in builder.with_projection(mask).with_batch_size(BATCH_ROWS).build()? {
+    let (columns, schema) = (columns.to_vec(), schema.clone());
+    let partition = partition.map(str::to_owned);
+    let batches = builder.with_projection(mask).with_batch_size(rows).build()?;
+    Ok(batches.map(move |batch| {
         let batch = batch?;
         let arrays = columns
             .iter()
             .map(|c| match batch.column_by_name(c.name) {
                 Some(array) => array.clone(),
-                None => constant(c.kind, partition, batch.num_rows()),
+                None => constant(c.kind, partition.as_deref(), batch.num_rows()),
             })
             .collect();
         let options =
             arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        each(RecordBatch::try_new_with_options(schema.clone(), arrays, &options)?)?;
-    }
-    Ok(())
+        Ok(RecordBatch::try_new_with_options(schema.clone(), arrays, &options)?)
+    }))
 }
 
 /// The partition column of a file, whose value is in the log and not in the file.

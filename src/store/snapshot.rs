@@ -71,8 +71,41 @@ pub(super) fn read_current(dir: &Path) -> Result<Option<Snapshot>> {
     if let Some(current) = read(dir, &current_path(dir))? {
         return Ok(Some(current));
     }
-    let newest = (1..).take_while(|id| kept_path(dir, *id).exists()).last();
-    newest.map_or(Ok(None), |id| read_kept(dir, id))
+    kept_ids(dir)?.last().map_or(Ok(None), |id| read_kept(dir, *id))
+}
+
+/// Numbers of the snapshots that there are files of, ascending.
+pub(super) fn kept_ids(dir: &Path) -> Result<Vec<u64>> {
+    let folder = dir.join("snapshots");
+    let entries = match fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(Error::io(&folder)(e)),
+    };
+    let mut ids = Vec::new();
+    for entry in entries {
+        let name = entry.map_err(Error::io(&folder))?.file_name();
+        ids.extend(
+            name.to_string_lossy().strip_suffix(".json").and_then(|n| n.parse::<u64>().ok()),
+        );
+    }
+    ids.sort_unstable();
+    Ok(ids)
+}
+
+/// The kept snapshots up to number `current`. Those beyond are what a killed ingest left.
+pub(super) fn up_to(dir: &Path, current: u64) -> Result<Vec<Snapshot>> {
+    let mut all = Vec::new();
+    for id in kept_ids(dir)?.into_iter().filter(|id| *id <= current) {
+        all.extend(read_kept(dir, id)?);
+    }
+    Ok(all)
+}
+
+/// Removes the snapshot numbered `id`; whoever asks for it is told that it is not there.
+pub(super) fn forget(dir: &Path, id: u64) -> Result<()> {
+    let path = kept_path(dir, id);
+    fs::remove_file(&path).map_err(Error::io(&path))
 }
 
 /// The snapshot numbered `id`; `None` when there is none.

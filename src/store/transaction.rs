@@ -137,6 +137,20 @@ impl Transaction {
         Ok(file)
     }
 
+    /// As [`Transaction::write_sorted`], for batches in any order.
+    pub(super) fn write_unsorted(
+        &self,
+        def: &TableDef,
+        place: Place,
+        rows: usize,
+        batches: impl Iterator<Item = Result<RecordBatch>>,
+    ) -> Result<DataFile> {
+        let table = self.table(def)?;
+        let file = datafile::write_unsorted(table.dir(), def, place, rows, batches)?;
+        self.written().push(table.dir().join(&file.path));
+        Ok(file)
+    }
+
     /// The whole path of a file that this transaction has written.
     pub fn path_of(&self, def: &TableDef, file: &DataFile) -> Result<PathBuf> {
         Ok(self.table(def)?.dir().join(&file.path))
@@ -217,9 +231,12 @@ impl Transaction {
         }
         let name = self.name(def)?;
         match self.changes.get_mut(name) {
-            Some(Change::Append(all) | Change::Replace(all) | Change::Swap(_, all)) => {
-                all.extend(files);
-            }
+            Some(
+                Change::Append(all)
+                | Change::Replace(all)
+                | Change::Swap(_, all)
+                | Change::Rewrite(_, all),
+            ) => all.extend(files),
             None => {
                 self.changes.insert(name, Change::Append(files));
             }
@@ -245,6 +262,27 @@ impl Transaction {
         let name = self.name(def)?;
         self.changes.insert(name, Change::Swap(parts, files));
         Ok(())
+    }
+
+    /// Makes `files` take the place of files of the table, given by their paths in it, at commit. The
+    /// rows are the same.
+    pub(super) fn rewrite(
+        &mut self,
+        def: &TableDef,
+        gone: BTreeSet<String>,
+        files: Vec<DataFile>,
+    ) -> Result<()> {
+        let name = self.name(def)?;
+        self.changes.insert(name, Change::Rewrite(gone, files));
+        Ok(())
+    }
+
+    /// Files that are appended to a table at commit.
+    pub(super) fn appended(&self, def: &TableDef) -> &[DataFile] {
+        match self.changes.get(def.name) {
+            Some(Change::Append(files)) => files,
+            _ => &[],
+        }
     }
 
     /// Commits every changed table, then makes the new snapshot current. Tables that were not
@@ -288,7 +326,7 @@ impl Transaction {
         Ok(Snapshot::following(before.map_or(0, |b| b.id), versions))
     }
 
-    fn table(&self, def: &TableDef) -> Result<&Table> {
+    pub(super) fn table(&self, def: &TableDef) -> Result<&Table> {
         self.tables.get(def.name).ok_or_else(|| no_such_table(def))
     }
 
