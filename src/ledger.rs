@@ -3,7 +3,7 @@
 //! ingest must know.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -74,12 +74,17 @@ impl KnownFiles {
 
     /// The files that are not in yet, and the number of those that are. Path, size and entity tag (for
     /// files: modification time) settle it without a look inside; where only those differ, the hash
-    /// decides.
-    pub fn new_among(&self, files: Vec<LogFile>) -> (Vec<LogFile>, u64) {
+    /// decides. `shown` makes of a path what is stored of it.
+    pub fn new_among(
+        &self,
+        files: Vec<LogFile>,
+        shown: &(dyn Fn(&Path) -> PathBuf + Sync),
+    ) -> (Vec<LogFile>, u64) {
         let all = files.len();
-        let same_content = self.same_content(&files);
+        let same_content = self.same_content(&files, shown);
         let held = |(n, file): (usize, &LogFile)| {
-            self.same_size(file).any(|known| known.is_as_new_as(file)) || same_content.contains(&n)
+            self.same_size(file, shown).any(|known| known.is_as_new_as(file))
+                || same_content.contains(&n)
         };
         let held: Vec<bool> = files.iter().enumerate().map(held).collect();
         let new = files.into_iter().zip(held).filter(|(_, held)| !held).map(|(file, _)| file);
@@ -89,10 +94,14 @@ impl KnownFiles {
     }
 
     /// What was read at the path of a file, of its size. Standard input is never what it was.
-    fn same_size<'k>(&'k self, file: &LogFile) -> impl Iterator<Item = &'k KnownFile> {
+    fn same_size<'k>(
+        &'k self,
+        file: &LogFile,
+        shown: &(dyn Fn(&Path) -> PathBuf + Sync),
+    ) -> impl Iterator<Item = &'k KnownFile> + use<'k> {
         let size = i64::try_from(file.size).unwrap_or(i64::MAX);
         let stdin = file.is_stdin();
-        let path = event_key(&file.path.to_string_lossy());
+        let path = event_key(&shown(&file.path).to_string_lossy());
         let first = self.by_path.get(&path).into_iter();
         first
             .chain(self.others.get(&path).into_iter().flatten())
@@ -101,9 +110,13 @@ impl KnownFiles {
 
     /// Those among the files, by number, that were touched and have the content they had. Several are
     /// hashed at once: most of the time goes by waiting for S3.
-    fn same_content(&self, files: &[LogFile]) -> HashSet<usize> {
+    fn same_content(
+        &self,
+        files: &[LogFile],
+        shown: &(dyn Fn(&Path) -> PathBuf + Sync),
+    ) -> HashSet<usize> {
         let doubtful = |file: &LogFile| {
-            let mut same = self.same_size(file).peekable();
+            let mut same = self.same_size(file, shown).peekable();
             same.peek().is_some() && !same.any(|known| known.is_as_new_as(file))
         };
         let doubtful: Vec<usize> = (0..files.len()).filter(|n| doubtful(&files[*n])).collect();
@@ -112,7 +125,7 @@ impl KnownFiles {
             while let Some(n) = doubtful.get(next.fetch_add(1, Ordering::Relaxed)) {
                 // A file that cannot be hashed cannot be read either; the intake will report it.
                 let hash = event_key(&sha256_of(&files[*n]).unwrap_or_default());
-                if self.same_size(&files[*n]).any(|known| known.sha256 == hash) {
+                if self.same_size(&files[*n], shown).any(|known| known.sha256 == hash) {
                     same.lock().unwrap_or_else(PoisonError::into_inner).insert(*n);
                 }
             }

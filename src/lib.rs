@@ -16,7 +16,8 @@
 //!
 //! - nothing looks to its right in the picture, except that [`pipeline`] sees all rooms up to the store;
 //! - [`sessions`] and [`grants`] compute: they know neither files nor SQL;
-//! - raw JSON of logs is seen by [`decode`] and, for requests and responses, by [`grants`] alone;
+//! - raw JSON of logs is seen by [`decode`] and, for requests and responses, by [`grants`] alone; by
+//!   [`redact`] before, where that is asked for;
 //! - Delta Lake is named in [`store`] alone, DataFusion in [`store`], [`sql`] and [`output`];
 //! - the library never prints, and never reads the environment or the clock while it computes; only
 //!   [`cli`] talks to the terminal;
@@ -28,6 +29,7 @@
 
 pub mod error;
 pub mod model;
+pub mod redact;
 pub mod table;
 
 pub mod answers;

@@ -16,6 +16,7 @@ use crate::intake::{self, Books, DayEvents, FileBook, Intake, Options, Progress,
 use crate::ledger;
 use crate::linking::{self, Brought};
 use crate::model::time;
+use crate::redact;
 use crate::sessions::Facts;
 use crate::sources::{Found, LeftOut, discover};
 use crate::store::columns::{COVERAGE, FILES, REJECTS};
@@ -66,16 +67,18 @@ pub async fn ingest(
     if found.files.is_empty() {
         // Before a store is made for nothing.
         let mut intake = Intake::default();
-        add_unreadable(&found, &mut intake);
+        add_unreadable(&found, &mut intake, options);
         return Err(nothing_readable(sources, &found, &intake));
     }
     let mut tx = Transaction::begin(dir).await?;
+    redact::check_store(tx.dir(), options.redactor.as_ref(), tx.base().is_none())?;
     let known = ledger::KnownFiles::read(&tx)?;
-    let (files, already_in) = known.new_among(std::mem::take(&mut found.files));
+    let (files, already_in) =
+        known.new_among(std::mem::take(&mut found.files), &|path: &Path| options.shown(path));
     let sink = StoreSink::new(&tx);
     let stored = |day: i32, each: &mut dyn FnMut(&str, u64)| ledger::stored_events(&tx, day, each);
     let mut intake = intake::run(&files, Seen::new(&stored), options, &sink, progress)?;
-    sink.rejects(add_unreadable(&found, &mut intake))?;
+    sink.rejects(add_unreadable(&found, &mut intake, options))?;
     let StoreSink { brought, files: event_files, rejects: reject_files, .. } = sink;
     let [event_files, reject_files] = [event_files, reject_files]
         .map(|files| files.into_inner().unwrap_or_else(PoisonError::into_inner));
@@ -137,7 +140,7 @@ pub fn load(
     let found = discover(sources, &options.sources)?;
     let sink = MemorySink { limit: memory_bytes, state: Mutex::default(), facts: Mutex::default() };
     let mut intake = intake::run(&found.files, Seen::nothing(), options, &sink, progress)?;
-    sink.rejects(add_unreadable(&found, &mut intake))?;
+    sink.rejects(add_unreadable(&found, &mut intake, options))?;
     let books = sum(&intake, &found, 0);
     if books.nothing_readable() {
         return Err(nothing_readable(sources, &found, &intake));
@@ -159,9 +162,10 @@ pub fn load(
 }
 
 /// Files that could not even be looked at are in the books like those that could not be read.
-fn add_unreadable(found: &Found, intake: &mut Intake) -> Vec<FileReject> {
+fn add_unreadable(found: &Found, intake: &mut Intake, options: &Options) -> Vec<FileReject> {
     let mut rejects = Vec::new();
     for (path, reason) in &found.unreadable {
+        let path = options.shown(path);
         let book = FileBook {
             path: path.clone(),
             records: 1,
@@ -170,8 +174,8 @@ fn add_unreadable(found: &Found, intake: &mut Intake) -> Vec<FileReject> {
             ..FileBook::default()
         };
         let (position, reason) = ("file".to_owned(), reason.clone());
-        let reject = Reject { position, reason, content: None };
-        let reject = FileReject { path: path.clone(), reject };
+        let reject = options.shown_reject(Reject { position, reason, content: None });
+        let reject = FileReject { path, reject };
         intake.add_unreadable(book, &reject);
         rejects.push(reject);
     }

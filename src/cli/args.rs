@@ -81,6 +81,13 @@ pub struct Ingest {
     /// End with exit code 4 when anything was rejected
     #[arg(long)]
     pub strict: bool,
+    /// Store pseudonyms instead of accounts, names, keys, addresses and resources
+    #[arg(long)]
+    pub redact: bool,
+    /// Key of the pseudonyms, 16 bytes at the least; else $ROLETRAIL_REDACT_KEY, else STORE.redact-key,
+    /// which is made where it is absent
+    #[arg(long, value_name = "FILE", requires = "redact")]
+    pub redact_key_file: Option<PathBuf>,
     /// Worker threads; 0 means one a core
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = value_parser!(u64).range(0..=256))]
     pub threads: u64,

@@ -14,6 +14,7 @@ use crate::intake::{Books, Options};
 use crate::model::time;
 use crate::output::safe;
 use crate::pipeline;
+use crate::redact::{Key, Redactor, key_beside};
 use crate::sources::{self, LeftOut, Selection};
 
 /// Runs the command.
@@ -27,7 +28,9 @@ pub async fn run(store: &Path, command: Ingest, ui: &Ui) -> Result<Outcome> {
         since: window.since,
         until: window.until,
     };
+    let redactor = redactor(store, command.redact, command.redact_key_file.as_deref(), ui)?;
     let options = Options {
+        redactor,
         sources: sources::Options { only, s3: command.s3.settings() },
         threads: size(command.threads, 1),
         inflated_bytes: command.max_inflated.saturating_mul(1 << 20),
@@ -61,6 +64,35 @@ pub async fn run(store: &Path, command: Ingest, ui: &Ui) -> Result<Outcome> {
     ui.note(&rate_text(&done.books, started.elapsed().as_secs_f64()));
     let rejected = done.books.rejected > 0;
     Ok(if rejected && command.strict { Outcome::Rejected } else { Outcome::Done })
+}
+
+/// The key of the pseudonyms: from a file, the environment, or beside the store.
+pub fn redactor(
+    store: &Path,
+    wanted: bool,
+    file: Option<&Path>,
+    ui: &Ui,
+) -> Result<Option<Redactor>> {
+    if !wanted {
+        return Ok(None);
+    }
+    let key = match (file, std::env::var_os("ROLETRAIL_REDACT_KEY")) {
+        (Some(file), _) => Key::read(file)?,
+        (None, Some(text)) => Key::new(text.as_encoded_bytes())?,
+        (None, None) => {
+            let path = key_beside(store);
+            let (key, made) = Key::read_or_make(&path)?;
+            if made {
+                let path = path.display();
+                ui.note(&format!(
+                    "made a key for pseudonyms: {path}; keep it for further ingests, and do not hand it \
+                     on with the store"
+                ));
+            }
+            key
+        }
+    };
+    Ok(Some(Redactor::new(&key)))
 }
 
 fn size(number: u64, unit: usize) -> usize {

@@ -16,10 +16,13 @@ mod rejects;
 pub mod seen;
 pub mod worker;
 
+use std::path::{Path, PathBuf};
+
 use arrow::array::RecordBatch;
 
-use crate::decode::Limits;
+use crate::decode::{Limits, Reject};
 use crate::error::Result;
+use crate::redact::Redactor;
 use crate::sessions::Facts;
 use crate::sources;
 
@@ -48,6 +51,8 @@ pub struct Options {
     pub limits: Limits,
     /// Which of the sources' files are meant, and how they are reached.
     pub sources: sources::Options,
+    /// Replaces what tells who somebody is, before anything is decoded or written.
+    pub redactor: Option<Redactor>,
 }
 
 impl Default for Options {
@@ -59,11 +64,32 @@ impl Default for Options {
             inflated_bytes: 16 << 30,
             limits: Limits::default(),
             sources: sources::Options::default(),
+            redactor: None,
         }
     }
 }
 
 impl Options {
+    /// A path as it may be shown and stored.
+    pub fn shown(&self, path: &Path) -> PathBuf {
+        match &self.redactor {
+            Some(redactor) => redactor.path(&path.to_string_lossy()).into(),
+            None => path.to_path_buf(),
+        }
+    }
+
+    /// A reject as it may be shown and stored: of a text that cannot be read nobody can say whom it
+    /// names.
+    pub fn shown_reject(&self, reject: Reject) -> Reject {
+        match &self.redactor {
+            Some(redactor) => {
+                let reason = redactor.message(&reject.reason);
+                Reject { position: reject.position, reason, content: None }
+            }
+            None => reject,
+        }
+    }
+
     /// The number of workers to start.
     pub fn workers(&self) -> usize {
         match self.threads {

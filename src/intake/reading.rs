@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use super::books::{FileBook, FileReject};
 use super::chunk::FileEnd;
 use super::worker::{CHUNK_BYTES, Worker};
+use crate::decode::raw::RawRecord;
 use crate::decode::{Item, Place, RecordStream, Reject};
 use crate::error::Result;
 use crate::sources::layout::{PathKind, path_kind};
@@ -44,6 +45,8 @@ struct Input {
     /// Its number among the files.
     index: usize,
     path: PathBuf,
+    /// The same as it may be stored.
+    shown: PathBuf,
     /// Whether trouble with its content is worth reporting.
     expected: bool,
     /// Archives around it.
@@ -53,7 +56,9 @@ struct Input {
 impl Worker<'_, '_> {
     pub(super) fn read_file(&mut self, index: usize, at: At<'_>) -> Result<()> {
         let file = &self.shared.files[index];
-        let input = Input { index, path: file.path.clone(), expected: file.expected, depth: 0 };
+        let shown = self.shared.options.shown(&file.path);
+        let (path, expected) = (file.path.clone(), file.expected);
+        let input = Input { index, path, shown, expected, depth: 0 };
         match self.shared.ahead.open(index, self.shared.options.inflated_bytes) {
             Ok(opened) => self.read(&input, opened, at),
             Err(e) => {
@@ -77,7 +82,6 @@ impl Worker<'_, '_> {
 
     fn read_text(&mut self, input: &Input, opened: OpenedFile<'_>, at: At<'_>) -> Result<()> {
         let (unit, piece) = at;
-        let path = input.path.to_string_lossy().into_owned();
         let packed = opened.is_packed();
         let limits = self.shared.options.limits;
         let mut stream = RecordStream::new(opened, limits);
@@ -103,15 +107,10 @@ impl Worker<'_, '_> {
                     }
                     None => {
                         self.reject_others(input, &mut count);
-                        match self.decoder.event(&record) {
-                            Ok(event) => {
-                                self.chunk.push(input.index, &path, place.number, &event);
-                                self.chunk.bytes += text.len();
-                                count.readable += 1;
-                            }
+                        match self.push(input, place, &record, text) {
+                            Ok(()) => count.readable += 1,
                             Err(why) => {
-                                let cap = limits.reject_bytes;
-                                let reject = place.reject(why.to_string(), text, cap);
+                                let reject = place.reject(why, text, limits.reject_bytes);
                                 self.reject(input, reject, &mut count);
                             }
                         }
@@ -137,6 +136,28 @@ impl Worker<'_, '_> {
         end.unreadable = count.readable == 0 && count.rejected > 0;
         end.stored = stream.into_reader().finish().ok();
         self.chunk.end_file(input.index, end);
+        Ok(())
+    }
+
+    /// Takes a record over; the reason, where it is no event.
+    fn push(
+        &mut self,
+        input: &Input,
+        place: Place,
+        record: &RawRecord,
+        text: &str,
+    ) -> Result<(), String> {
+        let path = input.shown.to_string_lossy();
+        self.chunk.bytes += text.len();
+        let Some(redactor) = &self.shared.options.redactor else {
+            let event = self.decoder.event(record).map_err(|why| why.to_string())?;
+            self.chunk.push(input.index, &path, place.number, &event);
+            return Ok(());
+        };
+        let redacted = redactor.json(text);
+        let record: RawRecord = serde_json::from_str(&redacted).map_err(|why| why.to_string())?;
+        let event = self.decoder.event(&record).map_err(|why| why.to_string())?;
+        self.chunk.push(input.index, &path, place.number, &event);
         Ok(())
     }
 
@@ -189,13 +210,15 @@ impl Worker<'_, '_> {
             return Ok(());
         }
         let kind = path_kind(&path);
+        let shown = self.shared.options.shown(&path);
         let input = Input {
             index: self.shared.next_member.fetch_add(1, Ordering::Relaxed),
-            path: path.clone(),
+            path,
+            shown: shown.clone(),
             expected: kind == PathKind::Log,
             depth: depth + 1,
         };
-        self.chunk.begin_member(input.index, FileBook { path, ..FileBook::default() });
+        self.chunk.begin_member(input.index, FileBook { path: shown, ..FileBook::default() });
         let passed_over = match kind {
             PathKind::Digest => Some("digest"),
             PathKind::Insight => Some("Insights"),
@@ -218,7 +241,8 @@ impl Worker<'_, '_> {
     }
 
     fn reject(&mut self, input: &Input, reject: Reject, count: &mut Count) {
-        self.chunk.reject(input.index, FileReject { path: input.path.clone(), reject });
+        let reject = self.shared.options.shown_reject(reject);
+        self.chunk.reject(input.index, FileReject { path: input.shown.clone(), reject });
         count.rejected += 1;
     }
 
@@ -238,6 +262,7 @@ impl Worker<'_, '_> {
 
     fn reject_file(&mut self, input: &Input, reason: String) {
         let reject = Reject { position: "file".to_owned(), reason, content: None };
-        self.chunk.reject(input.index, FileReject { path: input.path.clone(), reject });
+        let reject = self.shared.options.shown_reject(reject);
+        self.chunk.reject(input.index, FileReject { path: input.shown.clone(), reject });
     }
 }

@@ -49,7 +49,7 @@ pub fn run(
 ) -> Result<Intake> {
     progress.start(files.len() as u64, files.iter().map(|f| f.size).sum());
     let books = files.iter().map(|file| FileBook {
-        path: file.path.clone(),
+        path: options.shown(&file.path),
         size_bytes: file.size,
         modified_at: file.modified,
         etag: file.etag.clone(),
