@@ -236,7 +236,7 @@ const HOLES: TableDef = lines(&[
 fn hole(state: &str) -> &str {
     match state {
         "no_files" => "no file: nothing happened, or logs are missing",
-        "no_events" => "files were delivered, without an event of it",
+        "no_events" => "a file came, with earlier events only",
         "unreadable" => "a file that could not be read",
         other => other,
     }
@@ -358,7 +358,8 @@ fn summary(answer: &CoverageAnswer) -> String {
     places.dedup();
     let regions = places.len();
     places.dedup_by_key(|(account, _)| *account);
-    let stops = answer.trail_changes.iter().filter(|f| f.state.as_deref() == Some("stops")).count();
+    let stopped = |f: &&Finding| f.state.as_deref() == Some("stops") && f.failure.is_none();
+    let stops = answer.trail_changes.iter().filter(stopped).count();
     format!(
         "{} in {}; {} without events between; {} to what is recorded, {stops} of which stopped it; {}; {} \
          without origin for lack of logs",

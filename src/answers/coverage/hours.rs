@@ -25,8 +25,8 @@ pub enum Grain {
     Hour,
 }
 
-/// How long before its delivery an event of a file may lie for the file to speak for that hour. Ten
-/// minutes is the longest delay that was measured.
+/// How long before its delivery the events of a file may lie that could not be read. Ten minutes is the
+/// longest delay that was measured.
 const DELAY: i64 = 15 * 60 * time::SECOND;
 
 /// An hour with events.
@@ -260,7 +260,10 @@ impl Collected {
                 };
                 let whole = rows.text("status", row) == Some("complete");
                 let says = if whole { NO_EVENTS } else { UNREADABLE };
-                for at in [delivery.at - DELAY, delivery.at] {
+                // A whole file shows by its events for which hours it speaks; that it came in an hour tells
+                // that delivery had not ended, not that nothing happened.
+                let earliest = if whole { delivery.at } else { delivery.at - DELAY };
+                for at in [earliest, delivery.at] {
                     let hour = at.div_euclid(HOUR) * HOUR;
                     let after = holes.partition_point(|n| self.holes[*n].since <= hour);
                     let Some(n) = after.checked_sub(1).and_then(|i| holes.get(i)) else { continue };

@@ -4,7 +4,8 @@
 //!
 //! The end of logs is not the end of activity. CloudTrail delivers nothing for a region in which
 //! nothing happens, so an hour without logs is told together with what speaks for either reading:
-//! files that were delivered, files that could not be read, events elsewhere in the account.
+//! files that came in it with earlier events, files that could not be read, events elsewhere in the
+//! account.
 
 mod absent;
 mod changes;
