@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use arrow::array::RecordBatch;
-use futures::future::try_join_all;
+use futures::future::join_all;
 
 use super::datafile::{self, DataFile, Place};
 use super::delta::{Change, Table};
@@ -74,7 +74,7 @@ impl Transaction {
             let dir = &dir;
             async move { Ok::<_, Error>((def.name, open_at_snapshot(dir, def, base_ref).await?)) }
         });
-        let tables = try_join_all(opened).await?.into_iter().collect();
+        let tables = join_all(opened).await.into_iter().collect::<Result<_>>()?;
         Ok(Transaction {
             dir,
             base,
@@ -322,7 +322,9 @@ impl Transaction {
                 Ok::<_, Error>(((*name).to_owned(), version))
             }
         });
-        let versions = try_join_all(commits).await?.into_iter().collect();
+        // All of them to their end, whatever becomes of one: what is still being written must not be
+        // when the lock is given back.
+        let versions = join_all(commits).await.into_iter().collect::<Result<_>>()?;
         Ok(Snapshot::following(before.map_or(0, |b| b.id), versions))
     }
 
