@@ -47,8 +47,7 @@ fn state(store: &Path) -> Option<(u64, String)> {
 /// it failed.
 fn until_there_is_room(store: &Path, args: &str) -> usize {
     let before = state(store);
-    let mut failures = 0;
-    for kib in (0..9).map(|n| 1 << n).chain([1 << 20]) {
+    for (failures, kib) in (0..9).map(|n| 1 << n).chain([1 << 20]).enumerate() {
         let (code, errors) = run(store, args, Some(kib));
         if code == Some(0) {
             return failures;
@@ -57,7 +56,6 @@ fn until_there_is_room(store: &Path, args: &str) -> usize {
         assert!(errors.contains("error: ") && !errors.contains("panicked"), "{kib} KiB: {errors}");
         assert!(errors.to_lowercase().contains("too large"), "{kib} KiB: {errors}");
         assert_eq!(state(store), before, "{kib} KiB");
-        failures += 1;
     }
     panic!("there was never room enough");
 }
