@@ -77,7 +77,10 @@ pub async fn ingest(
         known.new_among(std::mem::take(&mut found.files), &|path: &Path| options.shown(path));
     let sink = StoreSink::new(&tx);
     let stored = |day: i32, each: &mut dyn FnMut(&str, u64)| ledger::stored_events(&tx, day, each);
-    let mut intake = intake::run(&files, Seen::new(&stored), options, &sink, progress)?;
+    let mut intake = {
+        let seen = Seen::new(&stored).spilling_to(tx.dir());
+        intake::run(&files, seen, options, &sink, progress)?
+    };
     sink.rejects(add_unreadable(&found, &mut intake, options))?;
     let StoreSink { brought, files: event_files, rejects: reject_files, .. } = sink;
     let [event_files, reject_files] = [event_files, reject_files]

@@ -1,4 +1,4 @@
-//! What an ingest brings: facts without date in memory, all others in files, ordered by time.
+//! What an ingest brings: facts in files, ordered by time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -32,9 +32,7 @@ pub struct Brought<'t> {
 /// See the module.
 #[derive(Default)]
 pub struct Held {
-    /// Facts that belong to no time.
-    pub undated: Facts,
-    /// Files with all others, in order of time each.
+    /// Files with all facts, in order of time each; those that belong to no time come first.
     pub files: Vec<PathBuf>,
     /// How many facts each unit of time got, by its number.
     pub counts: BTreeMap<i64, usize>,
@@ -58,11 +56,10 @@ impl<'t> Brought<'t> {
     /// The store's.
     pub fn add(&self, mut facts: Facts) -> Result<()> {
         let undated = split_off_undated(&mut facts);
-        let rows = Rows::dated(&facts, Seconds::ALL);
+        let rows = Rows::undated(&undated).and(Rows::dated(&facts, Seconds::ALL));
         let file = rows.write(self.tx, SPILL)?;
         let path = self.tx.path_of(&LINKING_STATE, &file)?;
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.undated.merge(undated);
         held.files.push(path);
         held.count(&facts);
         Ok(())

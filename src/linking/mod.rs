@@ -25,7 +25,7 @@ pub use brought::Brought;
 
 use crate::error::Result;
 use crate::sessions::link::Scope;
-use crate::sessions::outside::Outside;
+use crate::sessions::outside::{Outside, Undated};
 use crate::sessions::{Facts, link, rows};
 use crate::store::columns::{LINKING_QUESTIONS, LINKING_STATE};
 use crate::store::{DataFile, Transaction};
@@ -80,14 +80,15 @@ fn table_name(def: &TableDef) -> Option<&'static str> {
 /// # Errors
 /// The store's.
 pub fn link_and_write(tx: &Transaction, brought: Brought, most: usize) -> Result<Parts> {
-    let mut held = brought.into_held();
+    let held = brought.into_held();
     let stretches = plan::stretches(tx.parts(&LINKING_STATE)?);
     let stored = stretches.iter().any(|stretch| !stretch.files.is_empty());
     let mut facts = undated::read(tx)?;
     let before = Before::of(&facts);
-    let mut moved = undated::sessions_without_date(&held.undated);
-    let passwords = undated::passwords(&held.undated);
-    facts.merge(std::mem::take(&mut held.undated));
+    let brought = undated::read_files(tx, &held.files)?;
+    let mut moved = undated::sessions_without_date(&brought);
+    let mut changed = undated::passwords(&brought);
+    facts.merge(brought);
     undated::add_issues(tx, &mut facts, &before, &held, &stretches)?;
     moved.extend(undated::sessions_whose_keys_are_used(&facts, &held));
     moved.retain(|_| stored);
@@ -95,32 +96,28 @@ pub fn link_and_write(tx: &Transaction, brought: Brought, most: usize) -> Result
     let mut parts = Parts::default();
     parts.names.insert(UNDATED_PART.to_owned());
     parts.add(&LINKING_STATE, Some(Rows::undated(&facts).write(tx, UNDATED_PART)?));
-    let files = held.files.clone();
-    undated::with_linked(&facts, |linked, undated| -> Result<()> {
+    let undated = undated::with_linked(&facts, |linked, undated| -> Result<Undated> {
         for (def, file) in stretch::write_tables(tx, linked, UNDATED_PART)? {
             parts.add(def, file);
         }
-        let mut changed = passwords;
-        changed.extend(held.raised.iter().map(|number| (*number, i64::MIN)));
-        if stored {
-            let others = before.changed(&facts, undated);
-            changed.extend(others.into_iter().map(|number| (number, i64::MIN)));
-        }
-        let sources = Sources { tx, stretches: &stretches, held: &held, undated: &facts };
-        let mut run = Run::new(sources, undated, most, changed);
-        for stretch in &stretches {
-            let moved = moved.iter().any(|second| stretch.seconds.holds(*second));
-            if !stored
-                || moved
-                || held.touches(stretch.seconds)
-                || run.asks_what_changed(stretch)?
-            {
-                run.link(stretch, &mut parts)?;
-            }
-        }
-        Ok(())
+        Ok(undated)
     })?;
-    files.iter().try_for_each(|path| tx.discard(path))?;
+    changed.extend(held.raised.iter().map(|number| (*number, i64::MIN)));
+    if stored {
+        let others = before.changed(&facts, &undated);
+        changed.extend(others.into_iter().map(|number| (number, i64::MIN)));
+    }
+    drop(before);
+    let sources = Sources { tx, stretches: &stretches, held: &held, undated: &facts };
+    let mut run = Run::new(sources, &undated, most, changed);
+    for stretch in &stretches {
+        let moved = moved.iter().any(|second| stretch.seconds.holds(*second));
+        let touched = moved || held.touches(stretch.seconds);
+        if !stored || touched || run.asks_what_changed(stretch)? {
+            run.link(stretch, &mut parts)?;
+        }
+    }
+    held.files.iter().try_for_each(|path| tx.discard(path))?;
     Ok(parts)
 }
 
@@ -131,7 +128,7 @@ pub fn link_and_write(tx: &Transaction, brought: Brought, most: usize) -> Result
 pub fn link_in_memory(facts: &Facts) -> Result<Vec<(&'static TableDef, Vec<RecordBatch>)>> {
     undated::with_linked(facts, |without_date, undated| {
         let earlier = HashMap::new();
-        let outside = Outside { names: &facts.names, undated, earlier: &earlier };
+        let outside = Outside { names: &facts.names, undated: &undated, earlier: &earlier };
         let dated = link(facts, Scope::ALL, outside);
         let mut tables = Vec::new();
         for (def, build) in rows::TABLES {

@@ -8,7 +8,7 @@ use hashbrown::{HashMap, HashSet};
 
 use super::brought::{Held, issued_one_of};
 use super::plan::Stretch;
-use super::state::{Choice, Kept, Seconds, Wanted, number_of_sign_in_session};
+use super::state::{Choice, Kept, Seconds, UNDATED, Wanted, number_of_sign_in_session};
 use crate::error::Result;
 use crate::grants::Join;
 use crate::sessions::Facts;
@@ -36,7 +36,7 @@ impl Sources<'_> {
     /// # Errors
     /// The store's.
     pub fn near(&self, seconds: Seconds) -> Result<Facts> {
-        let mut facts = self.read(seconds.widened(MARGIN), Choice::All)?;
+        let mut facts = self.read(&[seconds.widened(MARGIN)], Choice::All)?;
         self.add_sessions_without_date(&mut facts, seconds)?;
         self.add_programs(&mut facts, seconds.widened(SIGN_IN_SESSION + MARGIN))?;
         self.add_undated_users_of_keys(&mut facts);
@@ -45,12 +45,18 @@ impl Sources<'_> {
         Ok(facts)
     }
 
-    fn read(&self, seconds: Seconds, facts: Choice) -> Result<Facts> {
+    /// Stored facts and new ones; `seconds` are in order, apart from each other.
+    fn read(&self, seconds: &[Seconds], facts: Choice) -> Result<Facts> {
         let mut kept = Kept::default();
-        let wanted = Wanted { seconds, facts, answers: Choice::None };
-        let overlap = |stretch: &&Stretch| {
-            stretch.seconds.from < seconds.to && seconds.from < stretch.seconds.to
+        // What belongs to no time does not belong to the first stretch either.
+        let dated = |s: &Seconds| Seconds { from: s.from.max(UNDATED.saturating_add(1)), ..*s };
+        let seconds: Vec<Seconds> = seconds.iter().map(dated).collect();
+        let wanted = Wanted { seconds: &seconds, facts, answers: Choice::None };
+        let (Some(first), Some(last)) = (seconds.first(), seconds.last()) else {
+            return Ok(kept.facts);
         };
+        let overlap =
+            |stretch: &&Stretch| stretch.seconds.from < last.to && first.from < stretch.seconds.to;
         let stored = self.stretches.iter().filter(overlap).flat_map(|stretch| &stretch.files);
         let files: Vec<PathBuf> = stored.chain(&self.held.files).cloned().collect();
         kept.read(self.tx, &files, wanted)?;
@@ -66,10 +72,10 @@ impl Sources<'_> {
         if numbers.is_empty() {
             return Ok(());
         }
-        let wide = self.read(seconds, Choice::About(&numbers))?;
+        let wide = self.read(&[seconds], Choice::About(&numbers))?;
         // Not every piece of a credential shows the session.
         let ids: HashSet<&str> = wide.credentials.keys().map(String::as_str).collect();
-        let whole = self.read(seconds, Choice::Of(&ids))?;
+        let whole = self.read(&[seconds], Choice::Of(&ids))?;
         whole.credentials.iter().for_each(|(id, credential)| bring(facts, id, credential));
         wide.grants.into_iter().for_each(|(id, grant)| facts.add_grant(id, grant));
         Ok(())
@@ -91,12 +97,13 @@ impl Sources<'_> {
         self.add_grants_of(facts, &keys);
         let grants = self.undated.grants.values().filter(|grant| issued_one_of(grant, &keys));
         let issued: BTreeSet<i64> = grants.map(|grant| grant.second()).collect();
-        for second in issued {
-            let then = Seconds { from: second, to: second.saturating_add(1) };
-            for (id, credential) in self.read(then.widened(1), Choice::All)?.credentials {
-                if credential.access_key_id.as_deref().is_some_and(|key| keys.contains(key)) {
-                    bring(facts, &id, &credential);
-                }
+        let then = joined(issued.into_iter().map(|second| Seconds {
+            from: second.saturating_sub(1),
+            to: second.saturating_add(2),
+        }));
+        for (id, credential) in self.read(&then, Choice::All)?.credentials {
+            if credential.access_key_id.as_deref().is_some_and(|key| keys.contains(key)) {
+                bring(facts, &id, &credential);
             }
         }
         Ok(())
@@ -172,6 +179,18 @@ fn bring(facts: &mut Facts, id: &str, credential: &CredentialFacts) {
     if !facts.credentials.contains_key(id) {
         facts.add_credential(id.to_owned(), Box::new(credential.clone()));
     }
+}
+
+/// Ranges in order of their beginnings, those that touch made one.
+fn joined(ranges: impl Iterator<Item = Seconds>) -> Vec<Seconds> {
+    let mut all: Vec<Seconds> = Vec::new();
+    for range in ranges {
+        match all.last_mut().filter(|last| last.to >= range.from) {
+            Some(last) => last.to = last.to.max(range.to),
+            None => all.push(range),
+        }
+    }
+    all
 }
 
 /// Callers of calls that only the owner's account has recorded, by credential id.

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use arrow::array::{BinaryArray, Int64Array, RecordBatch, StringArray};
+use arrow::array::{BinaryArray, BooleanArray, Int64Array, RecordBatch, StringArray};
 use hashbrown::{HashMap, HashSet};
 use serde::de::DeserializeOwned;
 use xxhash_rust::xxh3::xxh3_64;
@@ -17,7 +17,7 @@ use crate::sessions::facts::{CredentialFacts, SharedCall};
 use crate::sessions::outside::{Answer, Question};
 use crate::sessions::packed::{pack, unpack};
 use crate::store::columns::LINKING_STATE;
-use crate::store::{DataFile, Place, Transaction, Within};
+use crate::store::{DataFile, Place, Select, Transaction};
 use crate::table::build::RowsBuilder;
 use crate::table::typed;
 
@@ -65,6 +65,11 @@ impl Seconds {
     }
 }
 
+/// Single seconds as ranges.
+pub fn single(seconds: impl Iterator<Item = i64>) -> Vec<Seconds> {
+    seconds.map(|from| Seconds { from, to: from.saturating_add(1) }).collect()
+}
+
 /// What was read.
 #[derive(Default)]
 pub struct Kept {
@@ -77,8 +82,8 @@ pub struct Kept {
 /// Which rows to read.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted<'w> {
-    /// When.
-    pub seconds: Seconds,
+    /// When: ranges in order, apart from each other.
+    pub seconds: &'w [Seconds],
     /// Which facts of then.
     pub facts: Choice<'w>,
     /// Which answers of then.
@@ -97,15 +102,27 @@ pub enum Choice<'w> {
     /// Answers about these principals, see [`number_of_principal`]; credentials and grants of these
     /// sign-in sessions, see [`number_of_sign_in_session`].
     About(&'w HashSet<i64>),
+    /// Grants.
+    Grants,
+}
+
+impl Wanted<'_> {
+    fn holds(&self, second: i64, kind: &str, key: &str, about: i64) -> bool {
+        let next = self.seconds.partition_point(|seconds| seconds.to <= second);
+        let then = self.seconds.get(next).is_some_and(|seconds| seconds.holds(second));
+        let choice = if kind == ANSWER { self.answers } else { self.facts };
+        then && choice.holds(kind, key, about)
+    }
 }
 
 impl Choice<'_> {
-    fn holds(self, key: &str, about: i64) -> bool {
+    fn holds(self, kind: &str, key: &str, about: i64) -> bool {
         match self {
             Choice::None => false,
             Choice::All => true,
             Choice::Of(keys) => keys.contains(key),
             Choice::About(numbers) => numbers.contains(&about),
+            Choice::Grants => kind == GRANT,
         }
     }
 }
@@ -127,31 +144,27 @@ impl Kept {
     /// # Errors
     /// The store's; [`Error::Store`] when another version of the program wrote them.
     pub fn read(&mut self, tx: &Transaction, files: &[PathBuf], wanted: Wanted) -> Result<()> {
-        let within = Within {
+        let last = |seconds: &Seconds| (seconds.from, seconds.to.saturating_sub(1));
+        let ranges: Vec<(i64, i64)> = wanted.seconds.iter().map(last).collect();
+        let select = Select {
             column: "at",
-            from: wanted.seconds.from,
-            to: wanted.seconds.to.saturating_sub(1),
+            ranges: &ranges,
+            judge_by: &["at", "kind", "key", "about", "format"],
+            judge: &mut |batch| {
+                let formats: &Int64Array = typed(batch, "format")?;
+                if formats.values().iter().any(|format| *format != *FORMAT) {
+                    return Err(damaged(tx, "was written by another version of roletrail"));
+                }
+                judged(batch, wanted)
+            },
         };
-        let columns = ["at", "kind", "key", "about", "format", "value"];
-        tx.read_files(&LINKING_STATE, &columns, files, Some(within), |batch| {
-            let seconds: &Int64Array = typed(&batch, "at")?;
+        tx.read_files(&LINKING_STATE, &["kind", "key", "value"], files, Some(select), |batch| {
             let kinds: &StringArray = typed(&batch, "kind")?;
             let keys: &StringArray = typed(&batch, "key")?;
-            let about: &Int64Array = typed(&batch, "about")?;
-            let formats: &Int64Array = typed(&batch, "format")?;
             let values: &BinaryArray = typed(&batch, "value")?;
-            if formats.values().iter().any(|format| *format != *FORMAT) {
-                return Err(damaged(tx, "was written by another version of roletrail"));
-            }
             for row in 0..batch.num_rows() {
-                let kind = kinds.value(row);
-                let key = keys.value(row);
-                let choice = if kind == ANSWER { wanted.answers } else { wanted.facts };
-                let asked = choice.holds(key, about.value(row));
-                if asked && wanted.seconds.holds(seconds.value(row)) {
-                    self.take(kind, key, values.value(row))
-                        .map_err(|e| damaged(tx, &format!("cannot be read ({e})")))?;
-                }
+                self.take(kinds.value(row), keys.value(row), values.value(row))
+                    .map_err(|e| damaged(tx, &format!("cannot be read ({e})")))?;
             }
             Ok(())
         })
@@ -175,6 +188,17 @@ impl Kept {
         }
         Ok(())
     }
+}
+
+/// Which rows of a batch are wanted.
+fn judged(batch: &RecordBatch, wanted: Wanted) -> Result<BooleanArray> {
+    let seconds: &Int64Array = typed(batch, "at")?;
+    let kinds: &StringArray = typed(batch, "kind")?;
+    let keys: &StringArray = typed(batch, "key")?;
+    let about: &Int64Array = typed(batch, "about")?;
+    let holds =
+        |row| wanted.holds(seconds.value(row), kinds.value(row), keys.value(row), about.value(row));
+    Ok((0..batch.num_rows()).map(|row| Some(holds(row))).collect())
 }
 
 /// Rows of one batch; the bytes of all facts at once would take more memory than the facts.
@@ -247,6 +271,12 @@ impl<'f> Rows<'f> {
         let grants = grants.map(|grant| Row(UNDATED, GRANT, &grant.event_id, Value::Grant(grant)));
         let names = Row(UNDATED, NAMES, "", Value::Names(&facts.names));
         Rows(credentials.chain(mentioned).chain(grants).chain([names]).collect())
+    }
+
+    /// These and others.
+    pub fn and(mut self, mut others: Rows<'f>) -> Rows<'f> {
+        self.0.append(&mut others.0);
+        self
     }
 
     /// Adds an answer to the question who is behind a credential.

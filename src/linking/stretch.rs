@@ -12,7 +12,7 @@ use super::near::{Sources, principals_elsewhere};
 use super::plan::{Stretch, cut, part_name};
 use super::questions;
 use super::state::{
-    Choice, Kept, Rows, Seconds, Wanted, count_stored, number_of_principal, write_numbers,
+    Choice, Kept, Rows, Seconds, Wanted, count_stored, number_of_principal, single, write_numbers,
 };
 use crate::error::Result;
 use crate::model::time;
@@ -62,12 +62,26 @@ impl<'r> Run<'r> {
     pub fn link(&mut self, stretch: &Stretch, parts: &mut Parts) -> Result<()> {
         parts.names.insert(part_name(stretch.seconds.from));
         let mut old = self.old_answers(stretch)?;
-        for piece in cut(stretch.seconds, &self.counts(stretch)?, self.most) {
-            let facts = self.sources.near(piece)?;
-            for (id, answer) in self.link_piece(piece, &facts, parts)? {
-                self.note_change(&id, old.remove(&id).as_ref(), &answer);
+        let pieces = cut(stretch.seconds, &self.counts(stretch)?, self.most);
+        let sources = self.sources;
+        std::thread::scope(|scope| -> Result<()> {
+            // While one piece is linked, the facts of the next are read.
+            let read = |piece: &Seconds| {
+                let piece = *piece;
+                scope.spawn(move || sources.near(piece))
+            };
+            let mut next = pieces.first().map(read);
+            for (number, piece) in pieces.iter().enumerate() {
+                let Some(facts) = next else { break };
+                let facts =
+                    facts.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+                next = pieces.get(number + 1).map(read);
+                for (id, answer) in self.link_piece(*piece, &facts, parts)? {
+                    self.note_change(&id, old.remove(&id).as_ref(), &answer);
+                }
             }
-        }
+            Ok(())
+        })?;
         for (id, answer) in old {
             self.changed.insert(Question::Answer(&id).number(), i64::MIN);
             self.note_sessions(&answer);
@@ -108,7 +122,8 @@ impl<'r> Run<'r> {
     /// What this stretch said when it was last linked.
     fn old_answers(&self, stretch: &Stretch) -> Result<HashMap<String, Answer>> {
         let mut kept = Kept::default();
-        let wanted = Wanted { seconds: stretch.seconds, facts: Choice::None, answers: Choice::All };
+        let seconds = &[stretch.seconds];
+        let wanted = Wanted { seconds, facts: Choice::None, answers: Choice::All };
         kept.read(self.sources.tx, &stretch.files, wanted)?;
         Ok(kept.answers)
     }
@@ -129,15 +144,22 @@ impl<'r> Run<'r> {
             earlier: &earlier,
         };
         let linked = link(facts, Scope::Seconds(piece.from, piece.to), outside);
-        for (def, file) in write_tables(tx, &linked, &part)? {
+        let told = to_be_told(&linked, facts, piece);
+        let asked = questions::asked(&linked, &principals);
+        let (tables, file) = std::thread::scope(|scope| {
+            let state = scope.spawn(|| {
+                let mut rows = Rows::dated(facts, piece);
+                told.iter().for_each(|(second, id, answer)| rows.add_answer(*second, id, answer));
+                rows.write(tx, &part)
+            });
+            let tables = write_tables(tx, &linked, &part);
+            (tables, state.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        });
+        for (def, file) in tables? {
             parts.add(def, file);
         }
-        let asked = questions::asked(&linked, &principals);
         parts.add(&LINKING_QUESTIONS, Some(write_numbers(tx, &LINKING_QUESTIONS, &part, &asked)?));
-        let told = to_be_told(&linked, facts, piece);
-        let mut rows = Rows::dated(facts, piece);
-        told.iter().for_each(|(second, id, answer)| rows.add_answer(*second, id, answer));
-        let file = rows.write(tx, &part)?;
+        let file = file?;
         self.written.push((piece, tx.path_of(&LINKING_STATE, &file)?));
         parts.add(&LINKING_STATE, Some(file));
         parts.names.insert(part);
@@ -160,23 +182,20 @@ impl<'r> Run<'r> {
         let since = piece.from.saturating_sub(LONGEST + MARGIN);
         let mut found = HashMap::new();
         for (seconds, files) in self.state_before(piece.from) {
-            let ids: HashSet<&str> =
-                wanted.range(seconds.from..seconds.to).flat_map(|(_, ids)| ids).copied().collect();
-            let mut seconds_of = wanted.range(seconds.from..seconds.to).map(|(second, _)| *second);
-            let first = seconds_of.next().unwrap_or(seconds.from);
-            let last = seconds_of.next_back().unwrap_or(first);
-            let range = Seconds { from: first, to: last.saturating_add(1) };
+            let here = wanted.range(seconds.from..seconds.to);
+            let ids: HashSet<&str> = here.clone().flat_map(|(_, ids)| ids).copied().collect();
+            let began = single(here.map(|(second, _)| *second));
             let mut kept = Kept::default();
             if !ids.is_empty() {
                 let answers = Choice::Of(&ids);
-                let wanted = Wanted { seconds: range, facts: Choice::None, answers };
+                let wanted = Wanted { seconds: &began, facts: Choice::None, answers };
                 kept.read(self.sources.tx, files, wanted)?;
                 found.extend(std::mem::take(&mut kept.answers));
             }
             let range = Seconds { from: seconds.from.max(since), to: seconds.to.min(piece.from) };
             if !about.is_empty() && range.from < range.to {
                 let answers = Choice::About(&about);
-                let wanted = Wanted { seconds: range, facts: Choice::None, answers };
+                let wanted = Wanted { seconds: &[range], facts: Choice::None, answers };
                 kept.read(self.sources.tx, files, wanted)?;
                 found.extend(kept.answers);
             }

@@ -2,13 +2,14 @@
 //! services, outside identities. They are linked first, and all of them at every ingest.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use arrow::array::{Array, StringArray, TimestampMicrosecondArray};
 use hashbrown::{HashMap, HashSet};
 
 use super::brought::{Held, issued_one_of};
 use super::plan::{Stretch, UNDATED_PART};
-use super::state::{Choice, Kept, Seconds, UNDATED, Wanted};
+use super::state::{Choice, Kept, UNDATED, Wanted, single};
 use crate::error::Result;
 use crate::grants::Join;
 use crate::grants::columns::GRANTS;
@@ -35,21 +36,29 @@ pub struct Before {
 /// # Errors
 /// The store's.
 pub fn read(tx: &Transaction) -> Result<Facts> {
-    let mut kept = Kept::default();
     let parts = tx.parts(&LINKING_STATE)?;
-    let files = parts.get(UNDATED_PART).map_or(&[][..], Vec::as_slice);
-    let seconds = Seconds { from: UNDATED, to: UNDATED + 1 };
-    kept.read(tx, files, Wanted { seconds, facts: Choice::All, answers: Choice::None })?;
+    read_files(tx, parts.get(UNDATED_PART).map_or(&[][..], Vec::as_slice))
+}
+
+/// Reads what some files have.
+///
+/// # Errors
+/// The store's.
+pub fn read_files(tx: &Transaction, files: &[PathBuf]) -> Result<Facts> {
+    let mut kept = Kept::default();
+    let seconds = single(std::iter::once(UNDATED));
+    let wanted = Wanted { seconds: &seconds, facts: Choice::All, answers: Choice::None };
+    kept.read(tx, files, wanted)?;
     Ok(kept.facts)
 }
 
 /// Calls `each` with the linked callers and what is to be told of them.
-pub fn with_linked<R>(facts: &Facts, each: impl FnOnce(&Linked, &Undated) -> R) -> R {
+pub fn with_linked<R>(facts: &Facts, each: impl FnOnce(&Linked, Undated) -> R) -> R {
     let (nobody, nothing) = (Undated::default(), HashMap::new());
     let outside = Outside { names: &facts.names, undated: &nobody, earlier: &nothing };
     let linked = link(facts, Scope::Undated, outside);
     let undated = Undated::of(&linked);
-    each(&linked, &undated)
+    each(&linked, undated)
 }
 
 impl Before {
@@ -57,7 +66,7 @@ impl Before {
     pub fn of(facts: &Facts) -> Before {
         let first_calls = first_calls(facts);
         Before {
-            answers: with_linked(facts, |_, undated| all_answers(facts, undated)),
+            answers: with_linked(facts, |_, undated| all_answers(facts, &undated)),
             first_calls: first_calls.into_iter().map(|(id, at)| (id.to_owned(), at)).collect(),
             keys: keys(facts).into_iter().map(str::to_owned).collect(),
         }
@@ -151,17 +160,18 @@ pub fn add_issues(
     if !new.is_empty() && stretches.iter().any(|stretch| !stretch.files.is_empty()) {
         seconds.extend(stored_issues(tx, &new)?);
     }
-    for second in seconds {
-        let seconds = Seconds { from: second, to: second.saturating_add(1) };
-        let mut kept = Kept::default();
-        let of_then = stretches.iter().filter(|stretch| stretch.seconds.holds(second));
-        for files in of_then.map(|stretch| &stretch.files).chain([&held.files]) {
-            kept.read(tx, files, Wanted { seconds, facts: Choice::All, answers: Choice::None })?;
-        }
-        for (id, grant) in kept.facts.grants {
-            if issued_one_of(&grant, &keys) {
-                facts.add_grant(id, grant);
-            }
+    let holds_one = |stretch: &&Stretch| {
+        seconds.range(stretch.seconds.from..stretch.seconds.to).next().is_some()
+    };
+    let stored = stretches.iter().filter(holds_one).flat_map(|stretch| &stretch.files);
+    let files: Vec<PathBuf> = stored.chain(&held.files).cloned().collect();
+    let seconds = single(seconds.iter().copied());
+    let mut kept = Kept::default();
+    let wanted = Wanted { seconds: &seconds, facts: Choice::Grants, answers: Choice::None };
+    kept.read(tx, &files, wanted)?;
+    for (id, grant) in kept.facts.grants {
+        if issued_one_of(&grant, &keys) {
+            facts.add_grant(id, grant);
         }
     }
     Ok(())

@@ -50,7 +50,7 @@ use crate::table::TableDef;
 
 pub use datafile::{DataFile, Place};
 pub use info::TableInfo;
-pub use read::Within;
+pub use read::Select;
 pub use snapshot::{FORMAT, Snapshot};
 pub use transaction::Transaction;
 

@@ -5,11 +5,14 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Date32Array, RecordBatch, new_null_array};
+use arrow::array::{ArrayRef, BooleanArray, Date32Array, RecordBatch, new_null_array};
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use parquet::file::metadata::ParquetMetaData;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
+};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 use parquet::file::statistics::Statistics;
 
 use super::datafile::parse_day;
@@ -31,31 +34,62 @@ fn wanted(def: &TableDef, names: &[&str]) -> Result<Vec<Column>> {
     names.iter().map(find).collect()
 }
 
-/// A whole-number column and the values of it that are wanted, the last one included. Groups of rows
-/// that have none are not read; the others come whole.
-#[derive(Debug, Clone, Copy)]
-pub struct Within {
-    /// Name of the column.
+/// Rows that are wanted: of the groups of rows that may hold them, a few columns are read and judged
+/// first, then of the rows that pass all the others.
+pub struct Select<'s> {
+    /// Name of a whole-number column by whose statistics groups of rows are skipped.
     pub column: &'static str,
-    /// Smallest wanted value.
-    pub from: i64,
-    /// Largest wanted value.
-    pub to: i64,
+    /// Values of it that are wanted, as ranges that include both ends; sorted, apart from each other.
+    pub ranges: &'s [(i64, i64)],
+    /// Columns that `judge` looks at.
+    pub judge_by: &'static [&'static str],
+    /// Whether a row is wanted, for every row of a batch.
+    pub judge: &'s mut dyn FnMut(&RecordBatch) -> Result<BooleanArray>,
 }
 
-impl Within {
+impl Select<'_> {
     /// The groups of rows that may hold wanted values.
-    fn groups(self, file: &ParquetMetaData) -> Vec<usize> {
+    fn groups(&self, file: &ParquetMetaData) -> Vec<usize> {
         let leaves = file.file_metadata().schema_descr().columns();
         let leaf = leaves.iter().position(|leaf| leaf.path().string() == self.column);
         let may_have = |group: &usize| {
             let statistics = leaf.and_then(|i| file.row_group(*group).column(i).statistics());
             let Some(Statistics::Int64(values)) = statistics else { return true };
-            values.min_opt().is_none_or(|min| *min <= self.to)
-                && values.max_opt().is_none_or(|max| *max >= self.from)
+            let min = values.min_opt().copied().unwrap_or(i64::MIN);
+            let max = values.max_opt().copied().unwrap_or(i64::MAX);
+            let next = self.ranges.partition_point(|(_, to)| *to < min);
+            self.ranges.get(next).is_some_and(|(from, _)| *from <= max)
         };
         (0..file.num_row_groups()).filter(may_have).collect()
     }
+
+    /// The rows of some groups that are wanted.
+    fn rows(
+        &mut self,
+        file: &File,
+        metadata: &ArrowReaderMetadata,
+        groups: &[usize],
+    ) -> Result<RowSelection> {
+        let builder = reader(file, metadata)?.with_row_groups(groups.to_vec());
+        let mask = projection(&builder, self.judge_by.iter().copied());
+        let mut passed = Vec::new();
+        for batch in builder.with_projection(mask).with_batch_size(BATCH_ROWS).build()? {
+            passed.push((self.judge)(&batch?)?);
+        }
+        Ok(RowSelection::from_filters(&passed))
+    }
+}
+
+type Builder = ParquetRecordBatchReaderBuilder<File>;
+
+fn reader(file: &File, metadata: &ArrowReaderMetadata) -> Result<Builder> {
+    let file = file.try_clone().map_err(ParquetError::from)?;
+    Ok(Builder::new_with_metadata(file, metadata.clone()))
+}
+
+fn projection<'n>(builder: &Builder, names: impl Iterator<Item = &'n str>) -> ProjectionMask {
+    let roots = names.filter_map(|name| builder.schema().index_of(name).ok());
+    ProjectionMask::roots(builder.parquet_schema(), roots)
 }
 
 /// Calls `each` with the named columns of every file, batch by batch.
@@ -63,7 +97,7 @@ pub(super) fn each_batch(
     def: &TableDef,
     names: &[&str],
     files: &[(PathBuf, Option<String>)],
-    within: Option<Within>,
+    mut select: Option<Select>,
     mut each: impl FnMut(RecordBatch) -> Result<()>,
 ) -> Result<()> {
     let columns = wanted(def, names)?;
@@ -71,17 +105,16 @@ pub(super) fn each_batch(
         columns.iter().map(|c| Field::new(c.name, c.kind.arrow(), true)).collect();
     let schema: SchemaRef = Arc::new(Schema::new(fields));
     for (path, partition) in files {
-        let file = Data { path, partition: partition.as_deref(), within };
-        read_file(def, file, &columns, &schema, &mut each)?;
+        let file = Data { path, partition: partition.as_deref() };
+        read_file(def, file, &columns, &schema, select.as_mut(), &mut each)?;
     }
     Ok(())
 }
 
-/// A file, and what is wanted of it.
+/// A file, and the partition that it belongs to.
 struct Data<'f> {
     path: &'f Path,
     partition: Option<&'f str>,
-    within: Option<Within>,
 }
 
 fn read_file(
@@ -89,9 +122,10 @@ fn read_file(
     data: Data,
     columns: &[Column],
     schema: &SchemaRef,
+    select: Option<&mut Select>,
     each: &mut impl FnMut(RecordBatch) -> Result<()>,
 ) -> Result<()> {
-    open(def, data, columns, schema, BATCH_ROWS)?.try_for_each(|batch| each(batch?))
+    open(def, data, columns, schema, (BATCH_ROWS, select))?.try_for_each(|batch| each(batch?))
 }
 
 /// All rows of a file with all columns, in batches of at most `rows`.
@@ -101,28 +135,36 @@ pub(super) fn whole_file(
     partition: Option<&str>,
     rows: usize,
 ) -> Result<impl Iterator<Item = Result<RecordBatch>> + use<>> {
-    open(def, Data { path, partition, within: None }, def.columns, &def.schema(), rows)
+    open(def, Data { path, partition }, def.columns, &def.schema(), (rows, None))
 }
 
+/// `which` says how many rows a batch may have, and which rows are wanted.
 fn open(
     def: &TableDef,
     data: Data,
     columns: &[Column],
     schema: &SchemaRef,
-    rows: usize,
+    (rows, select): (usize, Option<&mut Select>),
 ) -> Result<impl Iterator<Item = Result<RecordBatch>> + use<>> {
-    let Data { path, partition, within } = data;
+    let Data { path, partition } = data;
     let file = File::open(path).map_err(Error::io(path))?;
-    let mut builder = ParquetRecordBatchReaderBuilder::try_new(file)?;
-    if let Some(within) = within {
-        let groups = within.groups(builder.metadata());
-        builder = builder.with_row_groups(groups);
+    // Where the pages lie lets a reader pass over those without a wanted row.
+    let pages = match select {
+        Some(_) => PageIndexPolicy::Optional,
+        None => PageIndexPolicy::Skip,
+    };
+    let options = ArrowReaderOptions::new().with_offset_index_policy(pages);
+    let metadata = ArrowReaderMetadata::load(&file, options)?;
+    let mut builder = reader(&file, &metadata)?;
+    if let Some(select) = select {
+        let groups = select.groups(metadata.metadata());
+        let selection = select.rows(&file, &metadata, &groups)?;
+        let any = selection.selects_any();
+        let wanted = if any { (groups, selection) } else { (Vec::new(), RowSelection::default()) };
+        builder = builder.with_row_groups(wanted.0).with_row_selection(wanted.1);
     }
     let in_file = columns.iter().filter(|c| def.partition_by != Some(c.name)).map(|c| c.name);
-    let mask = ProjectionMask::roots(
-        builder.parquet_schema(),
-        in_file.filter_map(|name| builder.schema().index_of(name).ok()),
-    );
+    let mask = projection(&builder, in_file);
     let (columns, schema) = (columns.to_vec(), schema.clone());
     let partition = partition.map(str::to_owned);
     let batches = builder.with_projection(mask).with_batch_size(rows).build()?;

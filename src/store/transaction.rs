@@ -10,7 +10,7 @@ use futures::future::join_all;
 
 use super::datafile::{self, DataFile, Place};
 use super::delta::{Change, Table};
-use super::read::Within;
+use super::read::Select;
 use super::snapshot::{self, Snapshot};
 use super::{TABLES, absolute, read};
 use crate::error::{Error, Result};
@@ -167,18 +167,18 @@ impl Transaction {
         Ok(self.table(def)?.parts())
     }
 
-    /// As [`Transaction::read_each`], of the given files only, and of those only the groups of rows in
-    /// which `within` says that there can be something: column, smallest and largest value.
+    /// As [`Transaction::read_each`], of the given files only, and of those only the rows that `select`
+    /// wants.
     pub fn read_files(
         &self,
         def: &TableDef,
         columns: &[&str],
         files: &[PathBuf],
-        within: Option<Within>,
+        select: Option<Select>,
         each: impl FnMut(RecordBatch) -> Result<()>,
     ) -> Result<()> {
         let files: Vec<_> = files.iter().map(|path| (path.clone(), None)).collect();
-        read::each_batch(def, columns, &files, within, each)
+        read::each_batch(def, columns, &files, select, each)
     }
 
     /// As [`Transaction::read_each`], of one day of a table that is partitioned by day.

@@ -226,6 +226,13 @@ fn target_kind(grant: Record<'_>) -> &str {
     }
 }
 
+/// Calls that only users of Identity Center make, wherever they are recorded.
+fn signs_in_at_portal(record: Record) -> bool {
+    let calls = ["Authenticate", "CreateToken", "CreateTokenWithIAM", "Federate"];
+    calls.contains(&event_name(record))
+        && text(record, "/eventSource").is_some_and(|source| source.starts_with("signin."))
+}
+
 /// Holders of certificates and identities of pools, whom only request and response name.
 fn named_by_request(record: Record) -> Option<Answer> {
     if text(record, "/errorCode").is_some() || kind(record) != "Unknown" {
@@ -473,7 +480,11 @@ impl<'r> Oracle<'r> {
                 None => Answer::unknown(),
             },
             "IdentityCenterUser" => self.portal_user(record),
-            "Unknown" if user.is_some() && self.calls_portal(record) => self.portal_user(record),
+            "Unknown"
+                if user.is_some() && (signs_in_at_portal(record) || self.calls_portal(record)) =>
+            {
+                self.portal_user(record)
+            }
             "AssumedRole" | "Root" | "FederatedUser" => {
                 let me = (session(record), key(record));
                 if path.contains(&me) {
