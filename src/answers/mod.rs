@@ -12,6 +12,7 @@ pub mod event;
 mod filter;
 pub mod kinship;
 mod pattern;
+pub mod report;
 mod rows;
 pub mod session;
 pub mod sessions;

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand, value_parser};
+use clap::{ArgGroup, Parser, Subcommand, ValueEnum, value_parser};
 use clap_complete::Shell;
 
 use super::coverage::Coverage;
+use super::report::{FailOn, ReportFormat};
 use super::s3::S3Args;
 use super::source::SourceArgs;
 use super::store::StoreCommand;
@@ -54,6 +55,10 @@ pub enum Command {
     /// Look after the store: what it holds, small files, files of the past
     #[command(subcommand)]
     Store(StoreCommand),
+    /// Run sets of saved queries over a window and write a page, Markdown or JSON
+    Report(Report),
+    /// Write a table or any SQL to files for other tools: Parquet, CSV, NDJSON, Arrow
+    Export(Export),
     /// Show tables and columns with their meaning
     Schema(Schema),
     /// Print a script for shell completion
@@ -162,6 +167,108 @@ pub struct OutputArgs {
     /// At most this many rows
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
+}
+
+/// `report`
+#[derive(Debug, clap::Args)]
+pub struct Report {
+    /// Sets of queries; --list names them
+    #[arg(value_name = "NAME", required_unless_present = "list")]
+    pub names: Vec<String>,
+    /// List the sets
+    #[arg(long)]
+    pub list: bool,
+    /// A TOML file whose sets add to the built-in ones or take their place
+    #[arg(long, value_name = "FILE", env = "ROLETRAIL_SETS", hide_env_values = true)]
+    pub sets: Option<PathBuf>,
+    /// Where more saved queries are
+    #[command(flatten)]
+    pub library: LibraryArgs,
+    /// The calls that the report is about; --since last goes on where the last report of that name ended
+    #[command(flatten)]
+    pub window: WindowArgs,
+    /// End with exit code 5 when a query of this severity or above found something
+    #[arg(long, value_enum, value_name = "SEVERITY")]
+    pub fail_on: Option<FailOn>,
+    /// How the report is written; otherwise by the ending of the file
+    #[arg(long, value_enum)]
+    pub format: Option<ReportFormat>,
+    /// File, folder ending with / for dated names, or s3://BUCKET/KEY; it is seen when it is whole
+    #[arg(short, long, value_name = "PLACE")]
+    pub output: Option<String>,
+    /// Where the tables come from
+    #[command(flatten)]
+    pub source: SourceArgs,
+}
+
+/// `export`
+#[derive(Debug, clap::Args)]
+#[command(group = ArgGroup::new("what").required(true).args(["sql", "table", "file", "name"]))]
+pub struct Export {
+    /// The statement whose rows are written
+    #[arg(value_name = "SQL")]
+    pub sql: Option<String>,
+    /// Write this table or view, in its own order
+    #[arg(long, value_name = "TABLE", conflicts_with = "params")]
+    pub table: Option<String>,
+    /// Take the statement from a file
+    #[arg(short, long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// Write the rows of a saved query
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Where more saved queries are
+    #[command(flatten)]
+    pub library: LibraryArgs,
+    /// Value for $NAME in the statement; name:int=5, name:time=24h for other types than text
+    #[arg(short, long = "param", value_name = "NAME=VALUE")]
+    pub params: Vec<String>,
+    /// Of a table: the rows of this span. Of a statement: values for $since and $until
+    #[command(flatten)]
+    pub window: WindowArgs,
+    /// File, folder, or s3://BUCKET/KEY; it is seen when it is whole
+    #[arg(short, long, value_name = "PLACE")]
+    pub output: String,
+    /// What the files are; otherwise by the ending of the file
+    #[arg(long, value_enum)]
+    pub format: Option<ExportFormat>,
+    /// Columns whose values become folders, NAME=VALUE; may be repeated
+    #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
+    pub partition_by: Vec<String>,
+    /// Begin a new file at about this size: 128MB, 1GiB
+    #[arg(long, value_name = "SIZE")]
+    pub max_file_size: Option<String>,
+    /// Replace what an earlier export wrote there
+    #[arg(long)]
+    pub overwrite: bool,
+    /// Where the tables come from
+    #[command(flatten)]
+    pub source: SourceArgs,
+}
+
+/// What an export can write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// Parquet files
+    Parquet,
+    /// Comma-separated values with a header
+    Csv,
+    /// One JSON object a line
+    Ndjson,
+    /// Arrow IPC files (Feather 2)
+    Arrow,
+}
+
+impl ExportFormat {
+    /// The same among all formats.
+    pub fn format(self) -> Format {
+        match self {
+            ExportFormat::Parquet => Format::Parquet,
+            ExportFormat::Csv => Format::Csv,
+            ExportFormat::Ndjson => Format::Ndjson,
+            ExportFormat::Arrow => Format::Arrow,
+        }
+    }
 }
 
 /// `schema`

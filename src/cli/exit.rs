@@ -13,14 +13,18 @@ pub enum Outcome {
     Done,
     /// Some input was rejected and `--strict` was given: 4.
     Rejected,
+    /// A report found something at or above `--fail-on`: 5.
+    Found,
 }
 
 /// The exit code; prints the error, if there is one. Codes are part of the public contract:
-/// 0 done, 1 failed, 2 wrong usage, 3 nothing readable was found, 4 done but input was rejected.
+/// 0 done, 1 failed, 2 wrong usage, 3 nothing readable was found, 4 done but input was rejected,
+/// 5 a report found something.
 pub fn code(result: Result<Outcome>, ui: &Ui) -> ExitCode {
     let code = match &result {
         Ok(Outcome::Done) => 0,
         Ok(Outcome::Rejected) => 4,
+        Ok(Outcome::Found) => 5,
         Err(error) if is_broken_pipe(error) => return ExitCode::SUCCESS,
         Err(Error::Usage { .. }) => 2,
         Err(Error::NothingReadable { .. }) => 3,

@@ -9,12 +9,15 @@ mod drawing;
 mod event;
 mod evidence;
 mod exit;
+mod export;
+mod export_statement;
 mod generate;
 mod ingest;
 mod json;
 mod library;
 mod page;
 mod query;
+mod report;
 mod s3;
 pub mod schema;
 mod session;
@@ -108,6 +111,8 @@ async fn run(args: Args, ui: &ui::Ui) -> crate::error::Result<exit::Outcome> {
         Command::Event(command) => event::run(&store, command, ui).await,
         Command::Store(command) => store::run(&store, command, ui).await,
         Command::Completions(command) => completions::run(&command, ui),
+        Command::Report(command) => report::run(&store, command, ui).await,
+        Command::Export(command) => export::run(&store, command, ui).await,
         Command::Schema(command) => schema::run(command, ui).await,
         Command::GenerateLogs(command) => generate::run(&command, ui),
     }

@@ -51,7 +51,7 @@ pub async fn run(store: &Path, command: Query, ui: &Ui) -> Result<Outcome> {
 }
 
 /// Values for a statement that declares no parameters.
-fn untyped(given: &[Given], now: i64) -> Result<Params> {
+pub fn untyped(given: &[Given], now: i64) -> Result<Params> {
     let mut params = Params::none();
     for value in given {
         let (name, value) = value.scalar(now)?;

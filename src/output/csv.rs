@@ -52,6 +52,10 @@ impl Sink for Csv<'_> {
         Ok(())
     }
 
+    fn kept_back(&self) -> u64 {
+        self.out.0.buffer().len() as u64
+    }
+
     fn finish(mut self: Box<Self>) -> Result<()> {
         self.out.flush()
     }

@@ -11,12 +11,17 @@
 mod arrow;
 mod cell;
 mod csv;
+mod describe;
+pub mod export;
 mod json;
 mod markdown;
 mod parquet;
 pub mod safe;
 mod table;
+pub mod target;
 
+pub use describe::{described, with_schema};
+pub use parquet::FileNotes;
 pub use table::cut;
 
 #[cfg(test)]
@@ -93,6 +98,11 @@ pub trait Sink {
     /// Writes the rows of one batch.
     fn write(&mut self, batch: &RecordBatch) -> Result<()>;
 
+    /// Bytes, about, that are kept back and not yet written.
+    fn kept_back(&self) -> u64 {
+        0
+    }
+
     /// Writes what comes after the last row, and flushes.
     fn finish(self: Box<Self>) -> Result<()>;
 }
@@ -109,14 +119,29 @@ pub fn sink<'w>(
     out: &'w mut (dyn Write + Send),
     style: &Style,
 ) -> Result<Box<dyn Sink + 'w>> {
-    let out = Out::new(out);
+    sink_with_notes(format, schema, Box::new(out), style, &FileNotes::default())
+}
+
+/// As [`sink`], for a writer that the sink owns; Parquet files carry the notes.
+///
+/// # Errors
+///
+/// As [`sink`].
+pub fn sink_with_notes<'w>(
+    format: Format,
+    schema: &SchemaRef,
+    out: Box<dyn Write + Send + 'w>,
+    style: &Style,
+    notes: &FileNotes,
+) -> Result<Box<dyn Sink + 'w>> {
+    let out = Out(std::io::BufWriter::with_capacity(64 * 1024, out));
     Ok(match format {
         Format::Table => Box::new(table::Table::new(schema, out, *style)),
         Format::Csv => Box::new(csv::Csv::new(schema, out)?),
         Format::Json => Box::new(json::Json::new(true, out)),
         Format::Ndjson => Box::new(json::Json::new(false, out)),
         Format::Markdown => Box::new(markdown::Markdown::new(schema, out)?),
-        Format::Parquet => Box::new(parquet::Parquet::new(schema, out)?),
+        Format::Parquet => Box::new(parquet::Parquet::new(schema, out, notes)?),
         Format::Arrow => Box::new(arrow::Ipc::new(schema, out, style.file)?),
     })
 }
@@ -186,13 +211,9 @@ fn between(column: &str) -> &'static str {
 }
 
 /// The output, buffered, with errors of ours.
-struct Out<'w>(std::io::BufWriter<&'w mut (dyn Write + Send)>);
+struct Out<'w>(std::io::BufWriter<Box<dyn Write + Send + 'w>>);
 
-impl<'w> Out<'w> {
-    fn new(out: &'w mut (dyn Write + Send)) -> Out<'w> {
-        Out(std::io::BufWriter::with_capacity(64 * 1024, out))
-    }
-
+impl Out<'_> {
     fn text(&mut self, text: &str) -> Result<()> {
         self.0.write_all(text.as_bytes()).map_err(Error::io("output"))
     }

@@ -33,6 +33,8 @@ pub enum Source {
 /// A read-only SQL session over all tables and views.
 pub struct Sql {
     context: SessionContext,
+    snapshot: Option<u64>,
+    memory_bytes: usize,
 }
 
 impl Sql {
@@ -48,8 +50,10 @@ impl Sql {
         // So that an error in somebody's file can be shown with its line.
         let config = config.set_bool("datafusion.sql_parser.collect_spans", true);
         let context = SessionContext::new_with_config_rt(config, runtime);
+        let mut snapshot = None;
         match source {
             Source::Store(store) => {
+                snapshot = Some(store.snapshot().id);
                 for def in TABLES.iter().filter(|def| !is_internal(def)) {
                     context.register_table(def.name, store.provider(def).await?)?;
                 }
@@ -66,7 +70,28 @@ impl Sql {
             let plan = context.sql(view.sql).await?;
             context.register_table(view.def.name, plan.into_view())?;
         }
-        Ok(Sql { context })
+        Ok(Sql { context, snapshot, memory_bytes })
+    }
+
+    /// The snapshot of the store that is asked; `None` for logs in memory.
+    pub fn snapshot(&self) -> Option<u64> {
+        self.snapshot
+    }
+
+    /// The same tables, worked on with as little memory as can be: joined by sorting both sides, on
+    /// disk where they are large, and not by keeping one side in memory. Slower, and for any size.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub fn on_disk(&self) -> Result<Sql> {
+        let mut state = self.context.state();
+        let options = state.config_mut().options_mut();
+        options.optimizer.prefer_hash_join = false;
+        // Several sorts run at once, and each must hold a batch and what it merges.
+        options.execution.target_partitions = 1;
+        options.set("datafusion.execution.batch_size", "512")?;
+        options.execution.sort_spill_reservation_bytes = self.memory_bytes / 32;
+        Ok(Sql { context: SessionContext::new_with_state(state), ..*self })
     }
 
     /// Plans one statement with its parameters bound as values.

@@ -49,6 +49,13 @@ impl Params {
         self.values.insert(name, value);
     }
 
+    /// Names and values, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &ScalarValue)> {
+        let mut all: Vec<_> = self.values.iter().map(|(k, v)| (k.as_str(), v)).collect();
+        all.sort_unstable_by_key(|(name, _)| *name);
+        all.into_iter()
+    }
+
     /// Whether there is a value for `$name`.
     pub(super) fn has(&self, name: &str) -> bool {
         self.values.contains_key(name.trim_start_matches('$'))

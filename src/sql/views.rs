@@ -20,8 +20,8 @@ pub const ACTIVITY: TableDef = TableDef {
     doc: "The answer: every event with who was really behind it. One row for each row of events.",
     columns: ACTIVITY_COLUMNS,
     partition_by: None,
-    lookup: &[],
-    sort_by: &[],
+    lookup: &["event_id", "session_id", "access_key_id"],
+    sort_by: &["event_time", "event_id"],
 };
 
 #[rustfmt::skip]

@@ -27,6 +27,7 @@ pub mod compact;
 mod datafile;
 mod delta;
 mod info;
+pub mod marks;
 mod merge;
 mod read;
 mod snapshot;

@@ -16,6 +16,27 @@ use std::path::Path;
 use roletrail::intake::{Options, Silent};
 use roletrail::pipeline::{self, Loaded};
 
+/// Makes sure that there is a Chromium: Debian's, installed where it is absent.
+///
+/// # Panics
+///
+/// When it cannot be had; a check that is skipped in silence is no check.
+pub fn chromium() {
+    let there = || {
+        let mut command = std::process::Command::new("chromium");
+        command.arg("--version").output().is_ok_and(|output| output.status.success())
+    };
+    if !there() {
+        let install =
+            "apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium";
+        let status = std::process::Command::new("sh").args(["-c", install]).status();
+        assert!(
+            status.is_ok_and(|status| status.success()) && there(),
+            "these tests need chromium"
+        );
+    }
+}
+
 /// Reads logs into memory.
 pub fn load(roots: &[&Path]) -> Loaded {
     let sources: Vec<String> = roots.iter().map(|root| root.to_str().unwrap().to_owned()).collect();

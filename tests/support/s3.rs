@@ -112,6 +112,26 @@ impl Server {
         self.runtime.block_on(self.store(bucket).delete(&Key::parse(key).unwrap())).unwrap();
     }
 
+    /// The bytes of an object; `None` when there is none.
+    pub fn get(&self, bucket: &str, key: &str) -> Option<Vec<u8>> {
+        self.runtime.block_on(async {
+            let got = self.store(bucket).get(&Key::parse(key).unwrap()).await.ok()?;
+            Some(got.bytes().await.unwrap().into())
+        })
+    }
+
+    /// Keys of the objects below a prefix, in order.
+    pub fn list(&self, bucket: &str, prefix: &str) -> Vec<String> {
+        use futures::TryStreamExt;
+        use object_store::ObjectStore;
+        let (store, prefix) = (self.store(bucket), Key::parse(prefix).unwrap());
+        let listed: Vec<_> =
+            self.runtime.block_on(store.list(Some(&prefix)).try_collect()).unwrap();
+        let mut keys: Vec<_> = listed.into_iter().map(|o| o.location.to_string()).collect();
+        keys.sort();
+        keys
+    }
+
     /// Puts all files below a folder under the same paths.
     pub fn put_folder(&self, bucket: &str, folder: &std::path::Path) -> usize {
         let files = walkdir::WalkDir::new(folder).into_iter().map(Result::unwrap);

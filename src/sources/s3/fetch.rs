@@ -19,6 +19,13 @@ pub(in crate::sources) const PART_BYTES: u64 = 4 << 20;
 #[error("{0}")]
 pub struct Refused(String);
 
+impl Refused {
+    /// With what is to be said.
+    pub(super) fn because(text: String) -> Refused {
+        Refused(text)
+    }
+}
+
 impl From<Refused> for io::Error {
     fn from(refused: Refused) -> io::Error {
         io::Error::other(refused)
@@ -120,7 +127,7 @@ impl Fetching {
     }
 }
 
-fn lost() -> Refused {
+pub(super) fn lost() -> Refused {
     Refused("the threads that talk to S3 could not be started".to_owned())
 }
 

@@ -44,7 +44,7 @@ pub(in crate::sources) fn find(
 }
 
 /// Bucket and key.
-fn split(address: &str) -> Result<(&str, &str)> {
+pub(super) fn split(address: &str) -> Result<(&str, &str)> {
     let rest = address.strip_prefix(SCHEME).unwrap_or(address);
     let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
     let usual = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');

@@ -1,5 +1,5 @@
 //! Objects in S3 as sources: which bucket is asked how ([`settings`], [`profile`]), what lies in it
-//! ([`list`]), and its content as streams ([`fetch`]).
+//! ([`list`]), its content as streams ([`fetch`]), and objects that are written ([`put`]).
 //!
 //! `object_store` speaks the protocol: it signs, retries with growing pauses, and goes on in the
 //! middle of an object whose connection broke. Everything asynchronous stays behind this door: the
@@ -8,6 +8,7 @@
 mod fetch;
 mod list;
 mod profile;
+mod put;
 mod settings;
 mod trouble;
 
@@ -25,6 +26,7 @@ use crate::error::{Error, Result};
 pub use fetch::{Body, Refused};
 pub(super) use fetch::{Fetching, PART_BYTES};
 pub(super) use list::find;
+pub use put::{Prefix, Upload};
 pub use settings::Settings;
 
 /// What addresses of objects begin with.

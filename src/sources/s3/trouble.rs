@@ -28,6 +28,7 @@ fn element<'t>(text: &'t str, name: &str) -> Option<&'t str> {
 pub(super) enum Doing {
     Listing,
     Reading,
+    Writing,
 }
 
 /// Cause and remedy in one sentence. `endpoint` is what was asked, for people.
@@ -72,6 +73,10 @@ fn denied(doing: Doing) -> String {
         Doing::Listing => "s3:ListBucket on the bucket",
         Doing::Reading => {
             "s3:GetObject on the object (and kms:Decrypt, if it is encrypted with a key)"
+        }
+        Doing::Writing => {
+            "s3:PutObject and s3:AbortMultipartUpload on the object, s3:DeleteObject to overwrite \
+             (and kms:GenerateDataKey, if it is encrypted with a key)"
         }
     };
     format!("access denied; the credentials need {needed}")
