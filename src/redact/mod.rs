@@ -18,13 +18,17 @@
 mod batch;
 mod json;
 mod key;
+mod memory;
 mod text;
 mod words;
 
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+
+use memory::Memory;
 
 pub use key::{Key, MARKER, check_store, key_beside};
 
@@ -36,6 +40,7 @@ const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 #[derive(Clone)]
 pub struct Redactor {
     keyed: Hmac<Sha256>,
+    memory: Arc<Memory>,
 }
 
 impl std::fmt::Debug for Redactor {
@@ -63,7 +68,8 @@ impl Redactor {
     pub fn new(key: &Key) -> Redactor {
         // HMAC takes keys of any length.
         let keyed = Hmac::new_from_slice(key.bytes());
-        Redactor { keyed: keyed.unwrap_or_else(|_| Hmac::new(&Default::default())) }
+        let keyed = keyed.unwrap_or_else(|_| Hmac::new(&Default::default()));
+        Redactor { keyed, memory: Arc::default() }
     }
 
     fn digest(&self, of: Of, text: &str) -> [u8; 32] {

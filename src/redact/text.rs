@@ -28,6 +28,10 @@ fn ends_arn(c: char) -> bool {
 impl Redactor {
     /// A value that may be or hold a name: everything that is not known to be harmless is replaced.
     pub fn text(&self, text: &str) -> String {
+        self.memory.recall(0, text, || self.fresh_text(text))
+    }
+
+    fn fresh_text(&self, text: &str) -> String {
         if let Some(known) = self.known_form(text) {
             return known;
         }
@@ -39,6 +43,10 @@ impl Redactor {
 
     /// A message of AWS's: its words stay, whatever else stands in it does not.
     pub fn message(&self, text: &str) -> String {
+        self.memory.recall(1, text, || self.fresh_message(text))
+    }
+
+    fn fresh_message(&self, text: &str) -> String {
         let word = |word: &str| {
             let bare = word.trim_end_matches('.');
             if bare.split('-').all(|part| words::is_message(part) || is_short_number(part)) {
@@ -51,6 +59,10 @@ impl Redactor {
 
     /// A user agent: its words stay; ARNs, accounts, keys, addresses and the like do not.
     pub fn agent(&self, text: &str) -> String {
+        self.memory.recall(2, text, || self.fresh_agent(text))
+    }
+
+    fn fresh_agent(&self, text: &str) -> String {
         let known = |word: &str| match word.contains('@') {
             true => self.parts(word),
             false => self.known_form(word).unwrap_or_else(|| word.to_owned()),
