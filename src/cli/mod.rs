@@ -19,6 +19,7 @@ mod page;
 mod query;
 mod report;
 mod s3;
+mod schedule;
 pub mod schema;
 mod session;
 mod sessions;
@@ -112,6 +113,7 @@ async fn run(args: Args, ui: &ui::Ui) -> crate::error::Result<exit::Outcome> {
         Command::Store(command) => store::run(&store, command, ui).await,
         Command::Completions(command) => completions::run(&command, ui),
         Command::Report(command) => report::run(&store, command, ui).await,
+        Command::Schedule(command) => schedule::run(&store, &command, ui),
         Command::Export(command) => export::run(&store, command, ui).await,
         Command::Schema(command) => schema::run(command, ui).await,
         Command::GenerateLogs(command) => generate::run(&command, ui),

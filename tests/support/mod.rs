@@ -16,25 +16,28 @@ use std::path::Path;
 use roletrail::intake::{Options, Silent};
 use roletrail::pipeline::{self, Loaded};
 
-/// Makes sure that there is a Chromium: Debian's, installed where it is absent.
+/// Makes sure that there is a command of Debian's; installs its package where it is absent.
 ///
 /// # Panics
 ///
 /// When it cannot be had; a check that is skipped in silence is no check.
-pub fn chromium() {
+pub fn debian(name: &str, package: &str) {
     let there = || {
-        let mut command = std::process::Command::new("chromium");
+        let mut command = std::process::Command::new(name);
         command.arg("--version").output().is_ok_and(|output| output.status.success())
     };
     if !there() {
-        let install =
-            "apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium";
-        let status = std::process::Command::new("sh").args(["-c", install]).status();
-        assert!(
-            status.is_ok_and(|status| status.success()) && there(),
-            "these tests need chromium"
-        );
+        let install = "apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq";
+        let install = format!("{install} {package}");
+        let status = std::process::Command::new("sh").args(["-c", &install]).status();
+        let installed = status.is_ok_and(|status| status.success()) && there();
+        assert!(installed, "these tests need {name}, of Debian's package {package}");
     }
+}
+
+/// Makes sure that there is a Chromium.
+pub fn chromium() {
+    debian("chromium", "chromium");
 }
 
 /// Reads logs into memory.
