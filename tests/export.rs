@@ -441,3 +441,45 @@ fn an_answer_larger_than_memory_is_exported_whole() {
         assert_eq!(rows("small"), rows("plenty"));
     }
 }
+
+#[test]
+fn redacted_rows_hold_no_names_and_join_all_the_same() {
+    let place = Place::with_store();
+    fs::write(place.path("key"), "sixteen bytes, or more of them").unwrap();
+    let key = ["--redact", "--redact-key-file", "key"];
+    for (table, file) in [("activity", "activity.ndjson"), ("sessions", "sessions.ndjson")] {
+        place.done(&[&["export", "--table", table, "-o", file], &key[..]].concat());
+    }
+    let read = |file: &str| fs::read_to_string(place.path(file)).unwrap();
+    for text in [read("activity.ndjson"), read("sessions.ndjson")] {
+        for name in
+            ["anna", "111111111111", "SecurityBreakGlassRole", "198.51.100.23", "incident-4711"]
+        {
+            assert!(!text.contains(name), "{name}");
+        }
+    }
+    let rows = |file: &str| -> Vec<Value> {
+        read(file).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let plain = place.done(&["query", "SELECT count(*) FROM activity", "--format", "csv"]);
+    assert_eq!(rows("activity.ndjson").len().to_string(), plain.lines().last().unwrap());
+    let sessions = rows("sessions.ndjson");
+    let ids: std::collections::BTreeSet<&str> =
+        sessions.iter().map(|row| row["session_id"].as_str().unwrap()).collect();
+    let calls = rows("activity.ndjson");
+    let known = calls.iter().filter_map(|row| row["session_id"].as_str());
+    assert!(known.clone().count() > 100 && known.clone().all(|id| ids.contains(id)));
+
+    let sql = "SELECT * FROM sessions WHERE session_name = 'incident-4711'";
+    place.done(&[&["export", sql, "-o", "one.parquet"], &key[..]].concat());
+    let bytes = fs::read(place.path("one.parquet")).unwrap();
+    let has = |text: &str| bytes.windows(text.len()).any(|part| part == text.as_bytes());
+    assert!(has("roletrail.redacted"));
+    for text in ["incident-4711", "roletrail.sql", "two-hats", "anna"] {
+        assert!(!has(text), "{text}");
+    }
+    assert_eq!(
+        place.run(&["export", "--table", "sessions", "-o", "x", "--redact-key-file", "key"]).code,
+        2
+    );
+}

@@ -276,6 +276,14 @@ pub struct Export {
     /// Replace what an earlier export wrote there
     #[arg(long)]
     pub overwrite: bool,
+    /// Write pseudonyms for accounts, names, keys and addresses; columns are known by their names, those
+    /// of a statement too
+    #[arg(long)]
+    pub redact: bool,
+    /// Key of the pseudonyms, 16 bytes at the least; else $ROLETRAIL_REDACT_KEY, else STORE.redact-key,
+    /// which is made if there is none
+    #[arg(long, value_name = "FILE", requires = "redact")]
+    pub redact_key_file: Option<PathBuf>,
     /// Where the tables come from
     #[command(flatten)]
     pub source: SourceArgs,

@@ -2,17 +2,21 @@
 
 use std::path::Path;
 
+use arrow::array::RecordBatch;
 use chrono::{SecondsFormat, Utc};
 use clap::ValueEnum;
 use datafusion::common::ScalarValue;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use futures::StreamExt;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::args::{Export, ExportFormat};
 use super::exit::Outcome;
 use super::export_statement::{Statement, statement};
+use super::ingest::redactor;
 use super::source;
 use super::ui::Ui;
 use crate::answers::{Rows, Window};
@@ -20,6 +24,7 @@ use crate::error::{Error, Result};
 use crate::output::export::{Layout, Written, export, is_export_file};
 use crate::output::target::{Asked, Target};
 use crate::output::{FileNotes, Format};
+use crate::redact::Redactor;
 use crate::sql::{Params, Sql};
 
 /// Files that the metadata of an export lists one by one.
@@ -39,6 +44,7 @@ pub async fn run(store: &Path, command: Export, ui: &Ui) -> Result<Outcome> {
     let asked = Asked { address: &command.output, overwrite: command.overwrite, s3: &s3 };
     let folder = asked.is_folder() || !command.partition_by.is_empty() || most_bytes.is_some();
     let open = || if folder { asked.folder(is_export_file) } else { asked.file() };
+    let redactor = redactor(store, command.redact, command.redact_key_file.as_deref(), ui)?;
     // Before the work, not after it: what is there already may not be replaced.
     let target = open()?;
     let tables = source::open(store, &command.source, ui).await?;
@@ -48,17 +54,18 @@ pub async fn run(store: &Path, command: Export, ui: &Ui) -> Result<Outcome> {
         partition_by: command.partition_by.clone(),
         most_bytes,
         notes: FileNotes {
-            metadata: metadata(&tables, &statement, now).await?,
+            metadata: metadata(&tables, &statement, now, redactor.is_some()).await?,
             ..FileNotes::default()
         },
     };
-    let written = match attempt(&tables, &statement, &mut layout, target).await {
+    let redactor = redactor.as_ref();
+    let written = match attempt((&tables, redactor), &statement, &mut layout, target).await {
         // Joins want one side in memory; the slower way sorts both sides on disk.
         Err(Error::Sql(e)) if is_out_of_memory(&e) => {
             ui.note(
                 "note: the answer does not fit into memory; sorting on disk, which takes longer",
             );
-            attempt(&tables.on_disk()?, &statement, &mut layout, open()?).await?
+            attempt((&tables.on_disk()?, redactor), &statement, &mut layout, open()?).await?
         }
         written => written?,
     };
@@ -73,7 +80,7 @@ fn done(written: &Written, place: &str) -> String {
 }
 
 async fn attempt(
-    tables: &Sql,
+    (tables, redactor): (&Sql, Option<&Redactor>),
     statement: &Statement,
     layout: &mut Layout,
     mut target: Box<dyn Target>,
@@ -81,10 +88,29 @@ async fn attempt(
     let (rows, lookup, sorted_by) = statement.rows(tables, &layout.partition_by).await?;
     layout.notes.lookup = lookup;
     layout.notes.sorted_by = sorted_by;
-    let rows: SendableRecordBatchStream = rows;
+    let rows = match redactor {
+        Some(redactor) => {
+            // Pseudonyms sort in another way than what they stand for.
+            layout.notes.sorted_by.clear();
+            redacted(rows, redactor.clone())?
+        }
+        None => rows,
+    };
     let written = export(rows, layout, &mut *target).await?;
     target.commit()?;
     Ok(written)
+}
+
+/// The rows with pseudonyms.
+fn redacted(
+    rows: SendableRecordBatchStream,
+    redactor: Redactor,
+) -> Result<SendableRecordBatchStream> {
+    let schema = redactor.batch(&RecordBatch::new_empty(rows.schema()))?.schema();
+    let rows = rows.map(move |batch| {
+        redactor.batch(&batch?).map_err(|e| DataFusionError::External(Box::new(e)))
+    });
+    Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
 }
 
 fn is_out_of_memory(error: &DataFusionError) -> bool {
@@ -137,19 +163,29 @@ fn parse_size(text: &str) -> Result<u64> {
     })
 }
 
-/// What every file says of where it comes from.
+/// What every file says of where it comes from; `redacted` without statement, parameters and paths, in
+/// which names may stand.
 async fn metadata(
     tables: &Sql,
     statement: &Statement,
     now: chrono::DateTime<Utc>,
+    redacted: bool,
 ) -> Result<Vec<(String, String)>> {
+    let mut sources = sources(tables).await?;
+    if redacted {
+        sources.as_object_mut().map(|sources| sources.remove("list"));
+    }
     let mut all = vec![
         ("roletrail.version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
         ("roletrail.exported_at".to_owned(), now.to_rfc3339_opts(SecondsFormat::Secs, true)),
         ("roletrail.sql".to_owned(), statement.sql.clone()),
         ("roletrail.parameters".to_owned(), parameters(&statement.params).to_string()),
-        ("roletrail.sources".to_owned(), sources(tables).await?.to_string()),
+        ("roletrail.sources".to_owned(), sources.to_string()),
     ];
+    if redacted {
+        all.retain(|(name, _)| name != "roletrail.sql" && name != "roletrail.parameters");
+        all.push(("roletrail.redacted".to_owned(), "true".to_owned()));
+    }
     if let Some(snapshot) = tables.snapshot() {
         all.push(("roletrail.snapshot".to_owned(), snapshot.to_string()));
     }
@@ -174,7 +210,7 @@ pub(super) async fn sources(tables: &Sql) -> Result<serde_json::Value> {
                      WHERE sha256 IS NOT NULL AND status <> 'skipped' ORDER BY path, sha256";
     let mut rows = tables.stream(statement, Params::none()).await?;
     let (mut hash, mut count, mut list) = (Sha256::new(), 0usize, Vec::new());
-    while let Some(batch) = futures::StreamExt::next(&mut rows).await {
+    while let Some(batch) = rows.next().await {
         let rows = Rows::new(&batch?)?;
         for row in 0..rows.len() {
             let path = rows.text("path", row).unwrap_or_default();
