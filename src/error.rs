@@ -63,6 +63,16 @@ pub enum Error {
     /// The SQL engine refused; the text names the place in the statement.
     #[error("{0}")]
     Sql(#[from] datafusion::error::DataFusionError),
+    /// A statement cannot be planned as it is written.
+    #[error("{message}")]
+    Statement {
+        /// What is wrong.
+        message: String,
+        /// Where, if that is known.
+        place: Option<Place>,
+        /// What to do instead.
+        hint: Option<String>,
+    },
     /// Arrow refused a batch: a defect of ours.
     #[error("arrow: {0}")]
     Arrow(#[from] arrow::error::ArrowError),
@@ -97,12 +107,44 @@ impl Error {
     /// What to do next, where there is something to say.
     pub fn hint(&self) -> Option<&str> {
         match self {
-            Error::Usage { hint, .. } | Error::NotFound { hint, .. } => hint.as_deref(),
+            Error::Usage { hint, .. }
+            | Error::NotFound { hint, .. }
+            | Error::Statement { hint, .. } => hint.as_deref(),
+            Error::Sql(engine)
+                if matches!(
+                    engine.find_root(),
+                    datafusion::error::DataFusionError::ResourcesExhausted(_)
+                ) =>
+            {
+                Some("allow more memory with --memory MIB, or ask for less at once")
+            }
             Error::NothingReadable { .. } => Some(
                 "give a folder, file or glob of .json.gz files, for example AWSLogs/111111111111/CloudTrail, or \
                  s3://BUCKET/PREFIX",
             ),
             _ => None,
         }
+    }
+}
+
+/// A place in a text that somebody typed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Line, from 1.
+    pub line: u64,
+    /// Column in characters, from 1.
+    pub column: u64,
+    /// Characters that are meant; at least one.
+    pub length: u64,
+    /// The line itself.
+    pub text: String,
+}
+
+impl Place {
+    /// The place, if the text has it.
+    pub fn new(text: &str, line: u64, column: u64, length: u64) -> Option<Place> {
+        let index = usize::try_from(line.checked_sub(1)?).ok()?;
+        let shown = text.lines().nth(index).or_else(|| text.lines().last())?;
+        Some(Place { line, column: column.max(1), length: length.max(1), text: shown.to_owned() })
     }
 }

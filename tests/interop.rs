@@ -120,7 +120,7 @@ async fn duckdb_and_polars_read_the_store() {
         assert_eq!(table["polars_rows"], rows, "polars, {}", def.name);
         for column in def.columns {
             let (duckdb, polars) = match column.kind {
-                Kind::Text | Kind::Json => ("VARCHAR", "String"),
+                Kind::Text | Kind::Json | Kind::Nested(_) => ("VARCHAR", "String"),
                 Kind::Binary => ("BLOB", "Binary"),
                 Kind::Int => ("BIGINT", "Int64"),
                 Kind::Bool => ("BOOLEAN", "Boolean"),

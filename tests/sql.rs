@@ -11,7 +11,7 @@ use arrow::array::{RecordBatch, StringArray};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use roletrail::error::Error;
 use roletrail::sql::saved::{Library, Severity};
-use roletrail::sql::{ParamType, Params, Source, Sql, parse_param};
+use roletrail::sql::{Dialect, ParamType, Params, Source, Sql, parse_param};
 use sqllogictest::{DB, DBOutput, DefaultColumnType, Runner};
 
 struct Session {
@@ -31,7 +31,8 @@ impl Session {
     /// `SAVED name key=value ... > column ...`.
     async fn rows(&self, sql: &str) -> Result<Vec<RecordBatch>, Error> {
         let Some(call) = sql.strip_prefix("SAVED ") else {
-            return self.sql.rows(sql, Params::none()).await;
+            let frame = self.sql.plan_exactly(sql, Params::none(), Dialect::Aws).await?;
+            return Ok(frame.collect().await?);
         };
         let (call, columns) = call.split_once(" > ").unwrap_or((call, ""));
         let mut words = call.split_whitespace();
@@ -39,7 +40,7 @@ impl Session {
         let saved = library.by_name(words.next().unwrap())?;
         let given: Vec<_> = words.map(parse_param).collect::<Result<_, _>>()?;
         let params = saved.bind(&given, NOW)?;
-        let mut frame = self.sql.plan_exactly(&saved.sql, params).await?;
+        let mut frame = self.sql.plan_exactly(&saved.sql, params, Dialect::Plain).await?;
         let columns: Vec<&str> = columns.split_whitespace().collect();
         if !columns.is_empty() {
             frame = frame.select_columns(&columns)?;
@@ -211,5 +212,149 @@ fn sample(kind: ParamType) -> &'static str {
         ParamType::Float => "1.5",
         ParamType::Bool => "true",
         ParamType::Time => "2024-05-01T10:00:00Z",
+    }
+}
+
+/// What a value is shown as in an example.
+fn shown(batch: &arrow::array::RecordBatch) -> String {
+    let options = FormatOptions::default()
+        .with_null("NULL")
+        .with_timestamp_tz_format(Some("%Y-%m-%dT%H:%M:%SZ"));
+    ArrayFormatter::try_new(batch.column(0), &options).unwrap().value(0).to_string()
+}
+
+fn rows(session: &Session, sql: &str) -> Result<Vec<arrow::array::RecordBatch>, Error> {
+    let frame =
+        session.runtime.block_on(session.sql.plan_exactly(sql, Params::none(), Dialect::Aws));
+    Ok(session.runtime.block_on(frame?.collect())?)
+}
+
+#[test]
+fn every_example_of_a_function_gives_its_answer() {
+    let session = Session::open(Path::new("sample-logs/two-hats"));
+    let functions = roletrail::sql::functions();
+    assert!(functions.len() > 40, "{}", functions.len());
+    for function in functions {
+        let sql = match function.example {
+            table if table.starts_with("SELECT") => table.to_owned(),
+            value => format!("SELECT {value}"),
+        };
+        let batches = rows(&session, &sql).unwrap_or_else(|e| panic!("{sql}: {e}"));
+        let batch = batches.iter().find(|batch| batch.num_rows() > 0).expect(&sql);
+        if !function.answer.is_empty() {
+            assert_eq!(shown(batch), function.answer, "{sql}");
+        }
+    }
+}
+
+/// Functions see what attackers write: every one of them, with arguments of the kinds it takes.
+#[test]
+fn hostile_values_are_no_reason_to_fail() {
+    let session = Session::open(Path::new("sample-logs/two-hats"));
+    let deep = "[".repeat(5000);
+    let texts = [
+        "",
+        " ",
+        "\u{0}",
+        "€\u{202e}",
+        "arn:",
+        "arn:::::",
+        "AKIAQ",
+        "::ffff:1.2.3.4/33",
+        "%zz",
+        "{\"a\":",
+        &deep,
+    ];
+    let values = texts.iter().map(|text| format!("('{text}')")).collect::<Vec<_>>().join(", ");
+    let mut tried = 0;
+    for function in roletrail::sql::functions() {
+        // The first argument of the example, replaced by a column.
+        let Some((name, rest)) = function.example.split_once("('") else { continue };
+        let Some((_, rest)) = rest.split_once('\'') else { continue };
+        if name != function.name || function.example.contains("timestamp '") {
+            continue;
+        }
+        let sql = format!("SELECT {name}(v{rest} FROM (VALUES {values}) AS t(v)");
+        rows(&session, &sql).unwrap_or_else(|e| panic!("{sql}: {e}"));
+        tried += 1;
+    }
+    assert!(tried >= 20, "{tried}");
+}
+
+#[test]
+fn what_was_typed_wrong_is_said() {
+    let session = Session::open(Path::new("sample-logs/two-hats"));
+    for (sql, said) in [
+        ("SELECT ip_in_cidr(source_ip_address, '10.0.0.0/99') FROM events", "10.0.0.0/99"),
+        ("SELECT arn_part(principal_arn, 'acount') FROM events", "acount"),
+        ("SELECT json_extract(request_parameters, 'roleArn') FROM events", "roleArn"),
+        ("SELECT from_iso8601_timestamp('yesterday')", "yesterday"),
+        ("SELECT date_diff('fortnight', now(), now())", "fortnight"),
+        ("SELECT ip_is_private(5)", "takes text"),
+        ("SELECT * FROM ancestors(session_id)", "not a column"),
+        ("SELECT * FROM ancestors('s-zzzz')", "s-zzzz"),
+        ("SELECT * FROM ancestors('s-')", "too short"),
+        ("SELECT * FROM chain_of('nothing')", "nothing"),
+    ] {
+        let error = rows(&session, sql).unwrap_err().to_string();
+        assert!(error.contains(said), "{sql}: {error}");
+    }
+}
+
+#[test]
+fn views_have_the_columns_that_are_documented() {
+    let session = Session::open(Path::new("sample-logs/two-hats"));
+    for view in roletrail::sql::VIEWS {
+        let sql = format!("SELECT * FROM {}", view.def.name);
+        let plan = session.sql.plan_exactly(&sql, Params::none(), Dialect::Plain);
+        let frame = session.runtime.block_on(plan).unwrap();
+        let names: Vec<&str> = frame.schema().fields().iter().map(|f| f.name().as_str()).collect();
+        let documented: Vec<&str> = view.def.columns.iter().map(|c| c.name).collect();
+        assert_eq!(names, documented, "{}", view.def.name);
+    }
+}
+
+/// Conditions on the views for Athena and CloudTrail Lake are conditions on the files.
+#[test]
+fn conditions_reach_the_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = dir.path().join("store");
+    let ingest = std::process::Command::new(env!("CARGO_BIN_EXE_roletrail"))
+        .args(["ingest", "sample-logs/two-hats", "--store"])
+        .arg(&store)
+        .output()
+        .unwrap();
+    assert!(ingest.status.success());
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let opened = runtime.block_on(roletrail::store::Store::open(&store)).unwrap();
+    let sql = runtime.block_on(Sql::open(Source::Store(opened), 256 << 20)).unwrap();
+    let scan = |query: &str| {
+        let sql = sql.plan_exactly(query, Params::none(), Dialect::Aws);
+        let frame = runtime.block_on(sql).unwrap();
+        let state = frame.clone().into_optimized_plan().unwrap();
+        let text = state.display_indent().to_string();
+        text.lines().find(|line| line.contains("TableScan")).unwrap().to_owned()
+    };
+    for (condition, reached) in [
+        ("useridentity.sessioncontext.sessionissuer.arn = 'x'", "session_issuer_arn = "),
+        ("eventtime >= '2024-05-01T09:00'", "event_time >= "),
+        ("eventtime >= '2024-05-01T09:00' AND eventtime < '2024-05-02'", "event_time < "),
+        ("year = '2024'", "event_date >= "),
+        ("date BETWEEN '2024/05/01' AND '2024/05/02'", "event_date < "),
+        ("region = 'eu-west-1'", "aws_region = "),
+        ("from_iso8601_timestamp(eventtime) > timestamp '2024-05-01 00:00:00'", "event_time > "),
+        ("eventname IN ('AssumeRole', 'CreateUser')", "event_name = "),
+    ] {
+        let line = scan(&format!("SELECT eventid FROM cloudtrail_logs WHERE {condition}"));
+        assert!(line.contains("filters=[") && line.contains(reached), "{condition}: {line}");
+        assert!(!line.contains("request_parameters"), "only what is needed is read: {line}");
+    }
+    for (condition, reached) in [
+        ("userIdentity.sessionContext.sessionIssuer.userName = 'x'", "session_issuer_user_name = "),
+        ("eventTime > '2024-05-01 00:00:00'", "event_time > "),
+        ("userIdentity.arn LIKE 'arn:%'", "principal_arn LIKE "),
+    ] {
+        let line = scan(&format!("SELECT eventID FROM event_data_store WHERE {condition}"));
+        assert!(line.contains("filters=[") && line.contains(reached), "{condition}: {line}");
     }
 }

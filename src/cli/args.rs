@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Parser, Subcommand, ValueEnum, value_parser};
-use clap_complete::Shell;
 
 use super::coverage::Coverage;
 use super::report::{FailOn, ReportFormat};
@@ -12,6 +11,7 @@ use super::schedule::{Every, Starter};
 use super::source::SourceArgs;
 use super::store::StoreCommand;
 use crate::output::Format;
+use crate::sql::Dialect;
 
 /// Who did what, under which role, and when, from AWS CloudTrail logs alone
 #[derive(Debug, Parser)]
@@ -39,6 +39,8 @@ pub enum Command {
     Ingest(Ingest),
     /// Answer SQL over the tables and views
     Query(Query),
+    /// Ask in SQL at a prompt, or run statements from a pipe
+    Shell(Shell),
     /// List sessions
     Sessions(Sessions),
     /// Show one session: who, by which evidence, what it did, what it started
@@ -66,6 +68,8 @@ pub enum Command {
     Schema(Schema),
     /// Print a script for shell completion
     Completions(Completions),
+    /// Print the manual page
+    Man(Man),
     /// Write invented logs with the truth about every event
     #[command(hide = true)]
     GenerateLogs(GenerateLogs),
@@ -141,6 +145,9 @@ pub struct Query {
     /// query knows the types of its own
     #[arg(short, long = "param", value_name = "NAME=VALUE")]
     pub params: Vec<String>,
+    /// How the statement is read
+    #[arg(long, value_enum, default_value_t = DialectArg::Aws)]
+    pub dialect: DialectArg,
     /// Where the tables come from
     #[command(flatten)]
     pub source: SourceArgs,
@@ -155,6 +162,51 @@ pub struct LibraryArgs {
     /// A folder of files NAME.sql that add to the saved queries or take their place
     #[arg(long, value_name = "DIR", env = "ROLETRAIL_QUERIES")]
     pub queries: Option<PathBuf>,
+}
+
+/// `shell`
+#[derive(Debug, clap::Args)]
+pub struct Shell {
+    /// How statements are read
+    #[arg(long, value_enum, default_value_t = DialectArg::Aws)]
+    pub dialect: DialectArg,
+    /// How answers are written
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+    /// Where saved queries come from
+    #[command(flatten)]
+    pub library: LibraryArgs,
+    /// Where the tables come from
+    #[command(flatten)]
+    pub source: SourceArgs,
+}
+
+/// `man`
+#[derive(Debug, clap::Args)]
+pub struct Man {
+    /// Only this command
+    pub command: Option<String>,
+    /// Write one page for the program and one for each command into this folder
+    #[arg(short, long, value_name = "DIR", conflicts_with = "command")]
+    pub output: Option<PathBuf>,
+}
+
+/// How statements are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DialectArg {
+    /// DataFusion's SQL, and what Athena and CloudTrail Lake know besides
+    Aws,
+    /// DataFusion's SQL alone
+    Datafusion,
+}
+
+impl From<DialectArg> for Dialect {
+    fn from(arg: DialectArg) -> Dialect {
+        match arg {
+            DialectArg::Aws => Dialect::Aws,
+            DialectArg::Datafusion => Dialect::Plain,
+        }
+    }
 }
 
 /// Options for answers that are tables.
@@ -319,6 +371,9 @@ impl ExportFormat {
 pub struct Schema {
     /// Only this table
     pub table: Option<String>,
+    /// The functions that SQL knows here beyond DataFusion's own, with examples
+    #[arg(long, conflicts_with = "table")]
+    pub functions: bool,
     /// How the answer is written
     #[command(flatten)]
     pub output: OutputArgs,
@@ -328,7 +383,7 @@ pub struct Schema {
 #[derive(Debug, clap::Args)]
 pub struct Completions {
     /// Which shell
-    pub shell: Shell,
+    pub shell: clap_complete::Shell,
 }
 
 /// A span of time.

@@ -13,7 +13,7 @@ use crate::answers::Window;
 use crate::error::{Error, Result};
 use crate::model::time;
 use crate::output::{described, with_schema};
-use crate::sql::{Given, ParamType, Params, Sql, parse_param};
+use crate::sql::{Dialect, Given, ParamType, Params, Sql, parse_param};
 use crate::table::{Kind, TableDef};
 
 /// A statement with its values.
@@ -122,7 +122,7 @@ impl Statement {
     /// # Errors
     /// The engine's; [`Error::Usage`] for a partition column that is not there.
     pub async fn rows(&self, sql: &Sql, partition_by: &[String]) -> Result<Prepared> {
-        let frame = sql.plan_exactly(&self.sql, self.params.clone()).await?;
+        let frame = sql.plan_exactly(&self.sql, self.params.clone(), Dialect::Aws).await?;
         let schema = frame.schema().clone();
         let has = |name: &String| schema.has_column_with_unqualified_name(name);
         if let Some(absent) = partition_by.iter().find(|name| !has(name)) {

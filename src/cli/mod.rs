@@ -15,6 +15,7 @@ mod generate;
 mod ingest;
 mod json;
 mod library;
+mod man;
 mod page;
 mod query;
 mod report;
@@ -23,6 +24,7 @@ mod schedule;
 pub mod schema;
 mod session;
 mod sessions;
+mod shell;
 mod source;
 mod store;
 mod subject;
@@ -103,6 +105,7 @@ async fn run(args: Args, ui: &ui::Ui) -> crate::error::Result<exit::Outcome> {
     match args.command {
         Command::Ingest(command) => ingest::run(&store, command, ui).await,
         Command::Query(command) => query::run(&store, command, ui).await,
+        Command::Shell(command) => shell::run(&store, command, ui).await,
         Command::Sessions(command) => sessions::run(&store, command, ui).await,
         Command::Session(command) => session::run(&store, command, ui).await,
         Command::Chain(command) => chain::run(&store, command, ui).await,
@@ -115,6 +118,7 @@ async fn run(args: Args, ui: &ui::Ui) -> crate::error::Result<exit::Outcome> {
         Command::Report(command) => report::run(&store, command, ui).await,
         Command::Schedule(command) => schedule::run(&store, &command, ui),
         Command::Export(command) => export::run(&store, command, ui).await,
+        Command::Man(command) => man::run(&command, ui),
         Command::Schema(command) => schema::run(command, ui).await,
         Command::GenerateLogs(command) => generate::run(&command, ui),
     }

@@ -10,7 +10,7 @@ use super::source;
 use super::ui::Ui;
 use crate::error::{Error, Result};
 use crate::output;
-use crate::sql::{Given, Params, parse_param};
+use crate::sql::{Dialect, Given, Params, parse_param};
 
 /// Runs the command.
 pub async fn run(store: &Path, command: Query, ui: &Ui) -> Result<Outcome> {
@@ -38,7 +38,10 @@ pub async fn run(store: &Path, command: Query, ui: &Ui) -> Result<Outcome> {
         (None, None) => (command.sql.clone().unwrap_or_default(), untyped(&given, now)?),
     };
     let tables = source::open(store, &command.source, ui).await?;
-    let planned = tables.plan_exactly(&sql, params).await;
+    // The built-in queries are written in the engine's own words.
+    let built_in = asked.as_ref().is_some_and(|saved| saved.file.is_none());
+    let dialect = if built_in { Dialect::Plain } else { command.dialect.into() };
+    let planned = tables.plan_exactly(&sql, params, dialect).await;
     let mut frame = planned.map_err(|error| match &asked {
         Some(saved) => saved.blame(error),
         None => error,

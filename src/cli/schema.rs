@@ -1,23 +1,35 @@
 //! `schema`: tables and columns with their meaning, from the same lists that make the tables.
 
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+
 use super::args::Schema;
+use super::destination;
 use super::exit::Outcome;
 use super::ui::Ui;
 use crate::error::{Error, Result};
 use crate::output;
-use crate::sql::VIEWS;
+use crate::sql::{self, VIEWS};
 use crate::store::TABLES;
 use crate::store::columns::is_internal;
 use crate::table::build::RowsBuilder;
 use crate::table::{Column, Kind, TableDef, col};
 
-const TABLE_LIST: TableDef = listing("tables", TABLE_COLUMNS);
+const TABLE_LIST: TableDef = list("tables", TABLE_COLUMNS);
 const TABLE_COLUMNS: &[Column] = &[col("table", Kind::Text, ""), col("meaning", Kind::Text, "")];
-const COLUMN_LIST: TableDef = listing("columns", COLUMN_COLUMNS);
+const COLUMN_LIST: TableDef = list("columns", COLUMN_COLUMNS);
 const COLUMN_COLUMNS: &[Column] =
     &[col("column", Kind::Text, ""), col("type", Kind::Text, ""), col("meaning", Kind::Text, "")];
 
-const fn listing(name: &'static str, columns: &'static [Column]) -> TableDef {
+const FUNCTION_LIST: TableDef = list("functions", FUNCTION_COLUMNS);
+const FUNCTION_COLUMNS: &[Column] = &[
+    col("function", Kind::Text, ""),
+    col("meaning", Kind::Text, ""),
+    col("example", Kind::Text, ""),
+    col("answer", Kind::Text, ""),
+];
+
+const fn list(name: &'static str, columns: &'static [Column]) -> TableDef {
     TableDef { name, doc: "", columns, partition_by: None, lookup: &[], sort_by: &[] }
 }
 
@@ -27,24 +39,33 @@ pub fn tables() -> impl Iterator<Item = &'static TableDef> {
     VIEWS.iter().map(|view| view.def).chain(stored)
 }
 
-/// Runs the command.
-pub async fn run(command: Schema, ui: &Ui) -> Result<Outcome> {
+/// The tables, the columns of one, or the functions with a part in their name.
+///
+/// # Errors
+/// [`Error::NotFound`] with near names.
+pub fn listing(table: Option<&str>, functions: Option<&str>) -> Result<(SchemaRef, RecordBatch)> {
     let (def, mut rows): (&'static TableDef, RowsBuilder);
-    match &command.table {
-        None => {
+    match (table, functions) {
+        (_, Some(part)) => {
+            (def, rows) = (&FUNCTION_LIST, RowsBuilder::new(&FUNCTION_LIST));
+            for function in sql::functions().into_iter().filter(|f| f.name.contains(part)) {
+                let call = format!("{}({})", function.name, function.arguments);
+                let answer = Some(function.answer).filter(|answer| !answer.is_empty());
+                rows.push(vec![
+                    call.into(),
+                    function.meaning.into(),
+                    function.example.into(),
+                    answer.into(),
+                ]);
+            }
+        }
+        (None, None) => {
             (def, rows) = (&TABLE_LIST, RowsBuilder::new(&TABLE_LIST));
             tables().for_each(|table| rows.push(vec![table.name.into(), table.doc.into()]));
         }
-        Some(name) => {
-            let table = tables().find(|table| table.name == name).ok_or_else(|| {
-                let names: Vec<_> = tables().map(|table| table.name).collect();
-                Error::NotFound {
-                    message: format!("there is no table {name}"),
-                    hint: Some(format!("there are: {}", names.join(", "))),
-                }
-            })?;
+        (Some(name), None) => {
             (def, rows) = (&COLUMN_LIST, RowsBuilder::new(&COLUMN_LIST));
-            for column in table.columns {
+            for column in named(name)?.columns {
                 rows.push(vec![
                     column.name.into(),
                     column.kind.sql_name().into(),
@@ -53,18 +74,29 @@ pub async fn run(command: Schema, ui: &Ui) -> Result<Outcome> {
             }
         }
     }
-    let batch = rows.finish()?;
-    let style = ui.style(None, command.output.output.is_some());
-    let format = command.output.format;
-    match &command.output.output {
-        Some(path) => {
-            let mut file = std::fs::File::create(path).map_err(Error::io(path))?;
-            output::write(format, &def.schema(), [Ok(batch)], &mut file, &style)?;
+    Ok((def.schema(), rows.finish()?))
+}
+
+fn named(name: &str) -> Result<&'static TableDef> {
+    tables().find(|table| table.name.eq_ignore_ascii_case(name)).ok_or_else(|| {
+        let names: Vec<_> = tables().map(|table| table.name).collect();
+        let all = || format!("there are: {}", names.join(", "));
+        Error::NotFound {
+            message: format!("there is no table {name}"),
+            hint: Some(sql::offered(name, names.iter().copied()).unwrap_or_else(all)),
         }
-        None => {
-            let mut out = std::io::stdout();
-            output::write(format, &def.schema(), [Ok(batch)], &mut out, &style)?;
-        }
-    }
+    })
+}
+
+/// Runs the command.
+pub async fn run(command: Schema, ui: &Ui) -> Result<Outcome> {
+    let functions = command.functions.then_some("");
+    let (schema, batch) = listing(command.table.as_deref(), functions)?;
+    let args = &command.output;
+    let rows = batch.num_rows().min(args.limit.unwrap_or(usize::MAX));
+    let batch = batch.slice(0, rows);
+    let style = ui.style(args.limit, args.output.is_some());
+    let mut out = destination::open(Some(args.format), args.output.as_deref(), ui)?;
+    output::write(args.format, &schema, [Ok(batch)], &mut *out, &style)?;
     Ok(Outcome::Done)
 }

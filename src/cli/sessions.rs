@@ -38,6 +38,9 @@ const LINE_COLUMNS: &[Column] = &[
     col("session_id", Kind::Text, ""),
 ];
 
+/// Left out one after the other where the terminal is too narrow.
+const OPTIONAL: &[&str] = &["chain", "session_name", "writes", "strength", "account", "calls"];
+
 /// Runs the command.
 pub async fn run(store: &Path, command: Sessions, ui: &Ui) -> Result<Outcome> {
     let now = chrono::Utc::now().timestamp_micros();
@@ -61,7 +64,8 @@ pub async fn run(store: &Path, command: Sessions, ui: &Ui) -> Result<Outcome> {
         return Ok(Outcome::Done);
     }
     let mut out = destination::open(Some(args.format), args.output.as_deref(), ui)?;
-    let style = ui.style(args.limit, args.output.is_some());
+    let mut style = ui.style(args.limit, args.output.is_some());
+    style.optional = OPTIONAL;
     let mut sink = output::sink(Format::Table, &LINE.schema(), &mut *out, &style)?;
     let mut found = 0;
     while let Some(batch) = rows.next().await {
@@ -70,7 +74,7 @@ pub async fn run(store: &Path, command: Sessions, ui: &Ui) -> Result<Outcome> {
         sink.write(&lines(&batch)?)?;
     }
     sink.finish()?;
-    if found == 0 {
+    if found == 0 && args.limit != Some(0) {
         ui.note(&source::nothing_found("sessions", &tables).await?);
     }
     Ok(Outcome::Done)

@@ -4,7 +4,9 @@ use std::io::{IsTerminal, Write};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::error::{Error, Result};
+use unicode_width::UnicodeWidthStr;
+
+use crate::error::{Error, Place, Result};
 use crate::intake::Progress;
 use crate::output::{Style, safe};
 
@@ -30,7 +32,7 @@ impl Ui {
     /// How tables are to look; `file` when the output goes to a file.
     pub fn style(&self, limit: Option<usize>, file: bool) -> Style {
         let width = console_width().filter(|_| self.stdout_terminal && !file);
-        Style { width, color: self.color && !file, limit, file }
+        Style { width, color: self.color && !file, limit, file, ..Style::default() }
     }
 
     /// Whether stdout is a terminal.
@@ -71,9 +73,32 @@ impl Ui {
     /// An error and what to do about it.
     pub fn error(&self, error: &Error) {
         self.note(&format!("error: {error}"));
+        if let Error::Statement { place: Some(place), .. } = error {
+            self.place(place);
+        }
         if let Some(hint) = error.hint() {
             self.note(&format!("hint: {hint}"));
         }
+    }
+
+    /// The line of a statement with its place marked.
+    fn place(&self, place: &Place) {
+        // One sign for each character, so that the mark stands below what is meant.
+        let visible = |c: char| if safe::is_hidden(c) { ' ' } else { c };
+        let line: Vec<char> = place.text.chars().map(visible).collect();
+        let at = usize::try_from(place.column - 1).unwrap_or(0).min(line.len());
+        let from = at.saturating_sub(BEFORE_MARK);
+        let before: String = line[from..at].iter().collect();
+        let length = usize::try_from(place.length).unwrap_or(1).min(line.len() - at).max(1);
+        let rest: String = line[at..].iter().take(AFTER_MARK.max(length)).collect();
+        let cut = if from > 0 { "…" } else { "" };
+        let end = if line.len() > at + rest.chars().count() { "…" } else { "" };
+        let marked: String = line[at..].iter().take(length).collect();
+        let marks = "^".repeat(marked.width().max(1));
+        let indent = " ".repeat(before.width() + cut.width());
+        self.note(&format!("  line {}, column {}", place.line, place.column));
+        self.note(&format!("  {cut}{before}{rest}{end}"));
+        self.note(&format!("  {indent}{marks}"));
     }
 
     /// A progress bar on stderr, drawn only on a terminal.
@@ -86,6 +111,10 @@ impl Ui {
         Bar(ProgressBar::with_draw_target(None, target))
     }
 }
+
+/// Characters of a statement shown before and after the place where it is wrong.
+const BEFORE_MARK: usize = 40;
+const AFTER_MARK: usize = 36;
 
 fn console_width() -> Option<usize> {
     let asked = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());

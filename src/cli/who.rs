@@ -36,6 +36,9 @@ const LINE_COLUMNS: &[Column] = &[
     col("strength", Kind::Text, ""),
 ];
 
+/// Left out one after the other where the terminal is too narrow.
+const OPTIONAL: &[&str] = &["strength", "from", "chain", "target"];
+
 /// Runs the command.
 pub async fn run(store: &Path, command: Who, ui: &Ui) -> Result<Outcome> {
     let args = command.output.clone();
@@ -46,7 +49,8 @@ pub async fn run(store: &Path, command: Who, ui: &Ui) -> Result<Outcome> {
     let mut rows = activity::list(&tables, &filter, columns, args.limit).await?;
     let schema = if people { LINE.schema() } else { rows.schema() };
     let mut out = destination::open(Some(args.format), args.output.as_deref(), ui)?;
-    let style = ui.style(args.limit, args.output.is_some());
+    let mut style = ui.style(args.limit, args.output.is_some());
+    style.optional = OPTIONAL;
     let mut sink = output::sink(args.format, &schema, &mut *out, &style)?;
     let mut tally = Tally::default();
     while let Some(batch) = rows.next().await {
@@ -56,6 +60,10 @@ pub async fn run(store: &Path, command: Who, ui: &Ui) -> Result<Outcome> {
         if people { sink.write(&lines(&read)?)? } else { sink.write(&batch)? }
     }
     sink.finish()?;
+    // What was not asked for is not missing.
+    if args.limit == Some(0) {
+        return Ok(Outcome::Done);
+    }
     ui.note(&match tally.calls {
         0 => source::nothing_found("calls", &tables).await?,
         _ => tally.line(),

@@ -87,6 +87,9 @@ pub struct Style {
     /// The number of rows that the answer was limited to; when it has that many, the table says
     /// that there may be more. Does not limit by itself.
     pub limit: Option<usize>,
+    /// Columns that a table may leave out where the terminal is too narrow, the first of them first;
+    /// it says so below. Then times are never cut, either.
+    pub optional: &'static [&'static str],
     /// Whether the output is a regular file: Arrow IPC is then written in its file format.
     pub file: bool,
 }

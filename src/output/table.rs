@@ -25,7 +25,11 @@ pub(super) struct Table<'w> {
     names: Vec<String>,
     /// Which columns are flush right.
     right: Vec<bool>,
+    /// Which columns hold times.
+    times: Vec<bool>,
     rows: Vec<Vec<String>>,
+    /// Columns that were left out.
+    left_out: Vec<String>,
 }
 
 impl<'w> Table<'w> {
@@ -36,7 +40,9 @@ impl<'w> Table<'w> {
             style,
             names: fields.iter().map(|f| safe::terminal(f.name()).into_owned()).collect(),
             right: fields.iter().map(|f| is_number(f.data_type())).collect(),
+            times: fields.iter().map(|f| f.data_type().is_temporal()).collect(),
             rows: Vec::new(),
+            left_out: Vec::new(),
         }
     }
 
@@ -52,7 +58,11 @@ impl<'w> Table<'w> {
         // A blank on either side of every cell, and a bar between two cells.
         let frame = (3 * widths.len()).saturating_sub(1);
         let room = terminal.saturating_sub(frame);
-        let total = |cap: usize| widths.iter().map(|w| (*w).min(cap)).sum::<usize>();
+        let keeps = |column: usize| self.times[column] && !self.style.optional.is_empty();
+        let capped = |(column, width): (usize, &usize), cap: usize| {
+            if keeps(column) { *width } else { (*width).min(cap) }
+        };
+        let total = |cap: usize| widths.iter().enumerate().map(|w| capped(w, cap)).sum::<usize>();
         let widest = widths.iter().copied().max().unwrap_or(0);
         if total(widest) <= room {
             return Some(widths);
@@ -62,7 +72,22 @@ impl<'w> Table<'w> {
         }
         // The largest cap that fits: narrow columns keep their width, wide ones share the rest.
         let cap = (NARROWEST..widest).rev().find(|cap| total(*cap) <= room).unwrap_or(NARROWEST);
-        Some(widths.into_iter().map(|w| w.min(cap)).collect())
+        Some(widths.iter().enumerate().map(|w| capped(w, cap)).collect())
+    }
+
+    /// The widths of a table that fits, some columns left out where that helps.
+    fn fitted(&mut self) -> Option<Vec<usize>> {
+        for name in self.style.optional {
+            if let Some(widths) = self.widths() {
+                return Some(widths);
+            }
+            let Some(column) = self.names.iter().position(|known| known == name) else { continue };
+            self.left_out.push(self.names.remove(column));
+            self.right.remove(column);
+            self.times.remove(column);
+            self.rows.iter_mut().for_each(|row| _ = row.remove(column));
+        }
+        self.widths()
     }
 
     fn draw(&mut self, widths: &[usize]) -> Result<()> {
@@ -150,11 +175,17 @@ impl Sink for Table<'_> {
 
     fn finish(mut self: Box<Self>) -> Result<()> {
         let footer = self.footer(self.rows.len());
-        match self.widths() {
+        match self.fitted() {
             Some(widths) => self.draw(&widths)?,
             None => self.draw_lists()?,
         }
         self.out.text(&footer)?;
+        if !self.left_out.is_empty() {
+            let names = self.left_out.join(", ");
+            self.out.text(&format!(
+                "too narrow for {names}: see them in a wider terminal or with --format csv\n"
+            ))?;
+        }
         self.out.flush()
     }
 }

@@ -189,6 +189,25 @@ fn a_table_fits_the_terminal() {
 }
 
 #[test]
+fn a_narrow_table_leaves_columns_out_and_says_so() {
+    let time = TimestampMicrosecondArray::from(vec![1_714_554_012_000_000]).with_timezone("UTC");
+    let long = || strings(&[Some("0123456789012345678901234567890123456789")]);
+    let batch = batch(vec![("time", Arc::new(time)), ("a", long()), ("b", long()), ("c", long())]);
+    let optional: &[&str] = &["none such", "b", "a"];
+    for (width, named) in [(200, "a b c"), (60, "a c"), (45, "c"), (30, "")] {
+        let style = Style { width: Some(width), optional, ..Style::default() };
+        let shown = text(Format::Table, std::slice::from_ref(&batch), &style);
+        let head = shown.lines().next().unwrap();
+        let names: Vec<&str> = head.split('|').map(str::trim).skip(1).collect();
+        assert_eq!(names.join(" "), named, "{width}:\n{shown}");
+        assert!(named.is_empty() || shown.contains("2024-05-01T09:00:12Z"), "{shown}");
+        let left = if width == 60 { "too narrow for b:" } else { "too narrow for b, a:" };
+        assert_eq!(shown.contains("too narrow"), width < 200, "{shown}");
+        assert!(width == 200 || shown.contains(left), "{shown}");
+    }
+}
+
+#[test]
 fn parquet_and_arrow_give_the_batches_back() {
     let rows = batch(vec![
         ("text", strings(&[Some("=\u{1b}\u{202e}"), None])),

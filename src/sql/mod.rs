@@ -1,25 +1,43 @@
 //! The tables of a store, or of logs in memory, as SQL: read-only, within a memory limit.
 
+mod athena;
+mod dialect;
+mod functions;
+mod lake;
 mod params;
 pub mod saved;
+mod trouble;
 mod views;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use datafusion::catalog::{MemTable, TableProvider};
+use datafusion::common::Column;
 use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::SessionStateDefaults;
 use datafusion::execution::context::SQLOptions;
 use datafusion::execution::memory_pool::FairSpillPool;
-use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::logical_expr::planner::ExprPlanner;
+use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::optimizer::push_down_filter::PushDownFilter;
+use datafusion::optimizer::simplify_expressions::SimplifyExpressions;
+use datafusion::optimizer::{Optimizer, OptimizerRule};
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
+
+use dialect::Parsed;
 
 use crate::error::{Error, Result};
 use crate::store::columns::is_internal;
 use crate::store::{Store, TABLES};
 
+pub use dialect::Dialect;
+pub use functions::{FunctionDoc, functions};
 pub use params::{Given, ParamType, Params, parse_param};
+pub use trouble::offered;
 pub use views::{ACTIVITY, VIEWS};
 
 /// Where the tables come from.
@@ -45,11 +63,11 @@ impl Sql {
     pub async fn open(source: Source, memory_bytes: usize) -> Result<Sql> {
         let pool = Arc::new(FairSpillPool::new(memory_bytes));
         let runtime = RuntimeEnvBuilder::new().with_memory_pool(pool).build_arc()?;
-        let config =
+        let mut config =
             SessionConfig::new().with_information_schema(true).with_collect_statistics(true);
-        // So that an error in somebody's file can be shown with its line.
-        let config = config.set_bool("datafusion.sql_parser.collect_spans", true);
-        let context = SessionContext::new_with_config_rt(config, runtime);
+        config.options_mut().sql_parser.collect_spans = true;
+        let mut context = SessionContext::new_with_state(state(config, runtime));
+        functions::register(&mut context)?;
         let mut snapshot = None;
         match source {
             Source::Store(store) => {
@@ -67,9 +85,10 @@ impl Sql {
             }
         }
         for view in VIEWS {
-            let plan = context.sql(view.sql).await?;
+            let plan = context.sql(&(view.sql)()).await?;
             context.register_table(view.def.name, plan.into_view())?;
         }
+        functions::kin::register(&context).await?;
         Ok(Sql { context, snapshot, memory_bytes })
     }
 
@@ -94,23 +113,13 @@ impl Sql {
         Ok(Sql { context: SessionContext::new_with_state(state), ..*self })
     }
 
-    /// Plans one statement with its parameters bound as values.
+    /// Plans one statement of ours with its parameters bound as values.
     ///
     /// # Errors
     /// [`Error::Sql`] with the engine's words; statements that would change anything are refused.
     pub async fn plan(&self, sql: &str, params: Params) -> Result<DataFrame> {
-        let frame = self.context.sql_with_options(sql, read_only()).await?;
-        let wanted = frame.logical_plan().get_parameter_names()?;
-        if let Some(missing) = wanted.iter().find(|name| !params.has(name)) {
-            return Err(Error::usage_hint(
-                format!("the query needs a value for {missing}"),
-                format!("give it with -p {}=VALUE", missing.trim_start_matches('$')),
-            ));
-        }
-        if wanted.is_empty() {
-            return Ok(frame);
-        }
-        Ok(frame.with_param_values(params.into_values())?)
+        let (frame, _) = self.read(sql, Dialect::Plain, &params).await?;
+        bound(frame, params)
     }
 
     /// As [`Sql::plan`], for statements and parameters that users type: a value that the statement
@@ -118,9 +127,17 @@ impl Sql {
     ///
     /// # Errors
     /// As [`Sql::plan`]; [`Error::Usage`].
-    pub async fn plan_exactly(&self, sql: &str, params: Params) -> Result<DataFrame> {
-        let wanted = self.context.sql_with_options(sql, read_only()).await?;
-        let wanted = wanted.logical_plan().get_parameter_names()?;
+    pub async fn plan_exactly(
+        &self,
+        sql: &str,
+        params: Params,
+        dialect: Dialect,
+    ) -> Result<DataFrame> {
+        let read = self.read(sql, dialect, &params).await;
+        let (frame, spelled) = read.map_err(|e| trouble::explained(sql, e, &self.context))?;
+        let mut wanted = frame.logical_plan().get_parameter_names()?;
+        // Those of table functions were put in when the statement was read.
+        wanted.extend(dialect::parameters(sql));
         if let Some(name) = params.unwanted(&wanted) {
             let mut names: Vec<_> = wanted.iter().map(String::as_str).collect();
             names.sort_unstable();
@@ -130,7 +147,35 @@ impl Sql {
                 format!("parameters of the query: {takes}"),
             ));
         }
-        self.plan(sql, params).await
+        let planned = bound(frame, params).and_then(|frame| named(frame, &spelled));
+        planned.map_err(|e| trouble::explained(sql, e, &self.context))
+    }
+
+    /// The names of all functions that can be called.
+    pub fn functions(&self) -> Vec<String> {
+        let state = self.context.state();
+        let scalar = state.scalar_functions().keys().chain(state.aggregate_functions().keys());
+        let all = scalar.chain(state.window_functions().keys());
+        let all = all.chain(state.table_functions().keys()).cloned();
+        let ours = functions().into_iter().map(|function| function.name.to_owned());
+        let mut names: Vec<String> = all.chain(ours).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// Reads a statement and plans it, parameters left open.
+    async fn read(
+        &self,
+        sql: &str,
+        dialect: Dialect,
+        params: &Params,
+    ) -> Result<(DataFrame, HashMap<String, String>)> {
+        let Parsed { statement, spelled } = dialect::parse(sql, dialect, params)?;
+        let state = self.context.state();
+        let plan = state.statement_to_plan(statement).await?;
+        read_only().verify_plan(&plan)?;
+        Ok((DataFrame::new(state, plan), spelled))
     }
 
     /// Runs one statement; rows come as a stream.
@@ -148,6 +193,78 @@ impl Sql {
     pub async fn rows(&self, sql: &str, params: Params) -> Result<Vec<RecordBatch>> {
         Ok(self.plan(sql, params).await?.collect().await?)
     }
+}
+
+/// The rule that moves conditions down.
+const PUSHES: &str = "push_down_filter";
+
+/// DataFusion's own, and before all rules the one that reads through records.
+fn state(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> SessionState {
+    let mut rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> =
+        vec![Arc::new(functions::ReadThroughRecords)];
+    // The rules that move members of structs towards the files stumble over views that show one
+    // column under two names; what they are for is done by the rule above.
+    let members = ["extract_leaf_expressions", "push_down_leaf_projections"];
+    for rule in Optimizer::new().rules {
+        if members.contains(&rule.name()) {
+            continue;
+        }
+        let pushes = rule.name() == PUSHES;
+        rules.push(rule);
+        if pushes {
+            // What came down from a view is a condition on the view's expressions now: it is made
+            // one on columns before anything else takes it apart.
+            rules.push(Arc::new(functions::ReadThroughRecords));
+            rules.push(Arc::new(SimplifyExpressions::new()));
+            rules.push(Arc::new(PushDownFilter::new()));
+        }
+    }
+    let mut planners: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(dialect::MembersInAnyCase)];
+    planners.extend(SessionStateDefaults::default_expr_planners());
+    SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(runtime)
+        .with_default_features()
+        .with_expr_planners(planners)
+        .with_optimizer_rules(rules)
+        .build()
+}
+
+/// Puts the values in.
+fn bound(frame: DataFrame, params: Params) -> Result<DataFrame> {
+    let wanted = frame.logical_plan().get_parameter_names()?;
+    if let Some(missing) = wanted.iter().filter(|name| !params.has(name)).min() {
+        return Err(Error::usage_hint(
+            format!("the query needs a value for {missing}"),
+            format!("give it with -p {}=VALUE", missing.trim_start_matches('$')),
+        ));
+    }
+    if wanted.is_empty() {
+        return Ok(frame);
+    }
+    Ok(frame.with_param_values(params.into_values())?)
+}
+
+/// Columns named as they were spelled.
+fn named(frame: DataFrame, spelled: &HashMap<String, String>) -> Result<DataFrame> {
+    let shows_rows = !matches!(
+        frame.logical_plan(),
+        LogicalPlan::Explain(_) | LogicalPlan::Analyze(_) | LogicalPlan::DescribeTable(_)
+    );
+    let as_spelled = |name: &str| spelled.get(name).filter(|way| *way != name);
+    let fields = frame.schema().fields().iter();
+    if !shows_rows || !fields.clone().any(|field| as_spelled(field.name()).is_some()) {
+        return Ok(frame);
+    }
+    let columns = frame.schema().iter().map(|(qualifier, field)| {
+        let column = Expr::Column(Column::from((qualifier, field)));
+        match as_spelled(field.name()) {
+            Some(way) => column.alias(way),
+            None => column,
+        }
+    });
+    let columns: Vec<Expr> = columns.collect();
+    Ok(frame.select(columns)?)
 }
 
 /// Nothing that would change anything.

@@ -61,6 +61,11 @@ impl Params {
         self.values.contains_key(name.trim_start_matches('$'))
     }
 
+    /// The value for `$name`.
+    pub(super) fn get(&self, name: &str) -> Option<&ScalarValue> {
+        self.values.get(name.trim_start_matches('$'))
+    }
+
     /// A value that none of the wanted parameters takes.
     pub(super) fn unwanted(&self, wanted: &std::collections::HashSet<String>) -> Option<&str> {
         let names = self.values.keys().map(String::as_str);

@@ -1,5 +1,7 @@
 //! Views over the stored tables.
 
+use super::athena::{self, CLOUDTRAIL_LOGS};
+use super::lake::{self, EVENT_DATA_STORE};
 use crate::table::Kind::{Bool, Date, Int, Json, Resources, Text, TextList, Time};
 use crate::table::{Column, TableDef, col};
 
@@ -8,11 +10,15 @@ pub struct View {
     /// Name and columns.
     pub def: &'static TableDef,
     /// The SELECT behind it.
-    pub sql: &'static str,
+    pub sql: fn() -> String,
 }
 
 /// All views.
-pub const VIEWS: &[View] = &[View { def: &ACTIVITY, sql: ACTIVITY_SQL }];
+pub const VIEWS: &[View] = &[
+    View { def: &ACTIVITY, sql: || ACTIVITY_SQL.to_owned() },
+    View { def: &CLOUDTRAIL_LOGS, sql: || athena::SQL.to_owned() },
+    View { def: &EVENT_DATA_STORE, sql: lake::sql },
+];
 
 /// The answer: every event with who was really behind it.
 pub const ACTIVITY: TableDef = TableDef {

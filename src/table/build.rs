@@ -99,7 +99,7 @@ enum ColumnBuilder {
 impl ColumnBuilder {
     fn new(kind: Kind) -> ColumnBuilder {
         match kind {
-            Kind::Text | Kind::Json => ColumnBuilder::Text(StringBuilder::new()),
+            Kind::Text | Kind::Json | Kind::Nested(_) => ColumnBuilder::Text(StringBuilder::new()),
             Kind::Binary => ColumnBuilder::Binary(BinaryBuilder::new()),
             Kind::Int => ColumnBuilder::Int(Int64Builder::new()),
             Kind::Bool => ColumnBuilder::Bool(BooleanBuilder::new()),

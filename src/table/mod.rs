@@ -34,13 +34,15 @@ pub enum Kind {
     TextList,
     /// A list of `{arn, account_id, type}`: CloudTrail's `resources`.
     Resources,
+    /// Of views alone, which are made by SQL and never stored: structs and maps, named here.
+    Nested(&'static str),
 }
 
 impl Kind {
     /// The Arrow type that stores this kind.
     pub fn arrow(self) -> DataType {
         match self {
-            Kind::Text | Kind::Json => DataType::Utf8,
+            Kind::Text | Kind::Json | Kind::Nested(_) => DataType::Utf8,
             Kind::Binary => DataType::Binary,
             Kind::Int => DataType::Int64,
             Kind::Bool => DataType::Boolean,
@@ -63,6 +65,7 @@ impl Kind {
             Kind::Date => "date",
             Kind::TextList => "list<text>",
             Kind::Resources => "list<struct<arn, account_id, type>>",
+            Kind::Nested(name) => name,
         }
     }
 }

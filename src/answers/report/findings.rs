@@ -77,7 +77,8 @@ async fn finding(sql: &Sql, window: Window, query: &Chosen, now: i64) -> Result<
         given.push(Given { name, kind, value: time::format_instant(value) });
     }
     let params = saved.bind(&given, now)?;
-    let mut rows = sql.plan_exactly(&saved.sql, params).await?.execute_stream().await?;
+    let frame = sql.plan_exactly(&saved.sql, params, saved.dialect()).await?;
+    let mut rows = frame.execute_stream().await?;
     let columns = rows.schema().fields().iter().map(|f| f.name().clone()).collect();
     let (mut first, mut kept, mut count) = (Vec::new(), 0usize, 0u64);
     while let Some(batch) = rows.next().await {

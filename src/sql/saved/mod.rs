@@ -9,7 +9,7 @@ use std::str::FromStr;
 use datafusion::common::utils::datafusion_strsim::levenshtein;
 use datafusion::sql::parser::DFParser;
 
-use super::{Given, ParamType, Params};
+use super::{Dialect, Given, ParamType, Params};
 use crate::error::{Error, Result};
 
 /// How much a row of an answer matters to somebody who is on call.
@@ -101,6 +101,11 @@ impl Saved {
         self.params.iter().any(|param| param.name == name)
     }
 
+    /// How its statement is read: those that are built in are in the engine's own words.
+    pub fn dialect(&self) -> Dialect {
+        if self.file.is_none() { Dialect::Plain } else { Dialect::Aws }
+    }
+
     /// The values to bind: given ones, read by the declared types, then the defaults, else NULL.
     /// Values that no parameter takes are bound too, so that the planner can refuse them.
     ///
@@ -139,6 +144,10 @@ impl Saved {
                 let span = error.diagnostic().and_then(|diagnostic| diagnostic.span);
                 let line = span.and_then(|span| usize::try_from(span.start.line).ok());
                 let message = error.strip_backtrace();
+                Error::usage(Trouble { file: file.clone(), line, message }.to_string())
+            }
+            (Some(file), Error::Statement { message, place, .. }) => {
+                let line = place.and_then(|place| usize::try_from(place.line).ok());
                 Error::usage(Trouble { file: file.clone(), line, message }.to_string())
             }
             (_, error) => error,

@@ -32,7 +32,7 @@ fn sample(def: &TableDef, start: i64, rows: i64, time: i64) -> RecordBatch {
         let key = def.sort_by.contains(&column.name) || def.lookup.contains(&column.name);
         let null = |i: usize| !key && (i + c).is_multiple_of(3);
         match column.kind {
-            Kind::Text => Arc::new(StringArray::from_iter(
+            Kind::Text | Kind::Nested(_) => Arc::new(StringArray::from_iter(
                 numbers().map(|(i, n)| (!null(i)).then(|| format!("{}-{n:08}", column.name))),
             )),
             Kind::Binary => Arc::new(BinaryArray::from_iter(
