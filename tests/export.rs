@@ -246,7 +246,7 @@ fn statements_saved_queries_and_windows() {
             "cannot be a folder's name",
         ),
         (&["--table", "events", "-o", "x.xlsx"], "writes no .xlsx"),
-        (&["DROP TABLE events", "-o", "x"], "DDL"),
+        (&["DROP TABLE events", "-o", "x"], "only read"),
     ] {
         let said = place.run(&[&["export"], args].concat());
         assert!(said.code != 0 && said.err.contains(part), "{args:?}: {}", said.err);

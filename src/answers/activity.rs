@@ -129,7 +129,7 @@ pub async fn list(
     if limit.is_some() {
         frame = frame.limit(0, limit)?;
     }
-    Ok(frame.execute_stream().await?)
+    sql.run(frame).await
 }
 
 /// IAM's actions know no case, and some services put the API's version behind the call's name

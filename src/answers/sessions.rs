@@ -76,7 +76,7 @@ pub async fn list(
     if limit.is_some() {
         frame = frame.limit(0, limit)?;
     }
-    Ok(frame.execute_stream().await?)
+    sql.run(frame).await
 }
 
 /// One row of **sessions**; the fields are its columns, described there.

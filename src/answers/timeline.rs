@@ -61,5 +61,5 @@ pub async fn timeline(
     if limit.is_some() {
         frame = frame.limit(0, limit)?;
     }
-    Ok(frame.execute_stream().await?)
+    sql.run(frame).await
 }

@@ -25,7 +25,7 @@ use crate::output::export::{Layout, Written, export, is_export_file};
 use crate::output::target::{Asked, Target};
 use crate::output::{FileNotes, Format};
 use crate::redact::Redactor;
-use crate::sql::{Params, Sql};
+use crate::sql::{Params, Sql, is_out_of_memory};
 
 /// Files that the metadata of an export lists one by one.
 const MOST_LISTED: usize = 1000;
@@ -61,7 +61,7 @@ pub async fn run(store: &Path, command: Export, ui: &Ui) -> Result<Outcome> {
     let redactor = redactor.as_ref();
     let written = match attempt((&tables, redactor), &statement, &mut layout, target).await {
         // Joins want one side in memory; the slower way sorts both sides on disk.
-        Err(Error::Sql(e)) if is_out_of_memory(&e) => {
+        Err(e) if is_out_of_memory(&e) => {
             ui.note(
                 "note: the answer does not fit into memory; sorting on disk, which takes longer",
             );
@@ -111,10 +111,6 @@ fn redacted(
         redactor.batch(&batch?).map_err(|e| DataFusionError::External(Box::new(e)))
     });
     Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
-}
-
-fn is_out_of_memory(error: &DataFusionError) -> bool {
-    matches!(error.find_root(), DataFusionError::ResourcesExhausted(_))
 }
 
 /// The format asked for, or that of the file's ending, or Parquet.

@@ -49,7 +49,7 @@ pub async fn run(store: &Path, command: Query, ui: &Ui) -> Result<Outcome> {
     if let Some(limit) = command.output.limit {
         frame = frame.limit(0, Some(limit))?;
     }
-    write_stream(frame.execute_stream().await?, &command.output, ui).await?;
+    write_stream(tables.run(frame).await?, &command.output, ui).await?;
     Ok(Outcome::Done)
 }
 

@@ -5,6 +5,7 @@ mod dialect;
 mod functions;
 mod lake;
 mod params;
+mod run;
 pub mod saved;
 mod trouble;
 mod views;
@@ -37,6 +38,7 @@ use crate::store::{Store, TABLES};
 pub use dialect::Dialect;
 pub use functions::{FunctionDoc, functions};
 pub use params::{Given, ParamType, Params, parse_param};
+pub use run::is_out_of_memory;
 pub use trouble::offered;
 pub use views::{ACTIVITY, VIEWS};
 
@@ -183,7 +185,7 @@ impl Sql {
     /// # Errors
     /// As [`Sql::plan`].
     pub async fn stream(&self, sql: &str, params: Params) -> Result<SendableRecordBatchStream> {
-        Ok(self.plan(sql, params).await?.execute_stream().await?)
+        self.run(self.plan(sql, params).await?).await
     }
 
     /// Runs one statement and collects its rows, for answers that are known to be small.
@@ -191,7 +193,7 @@ impl Sql {
     /// # Errors
     /// As [`Sql::plan`].
     pub async fn rows(&self, sql: &str, params: Params) -> Result<Vec<RecordBatch>> {
-        Ok(self.plan(sql, params).await?.collect().await?)
+        Ok(datafusion::physical_plan::common::collect(self.stream(sql, params).await?).await?)
     }
 }
 

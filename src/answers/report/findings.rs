@@ -78,7 +78,7 @@ async fn finding(sql: &Sql, window: Window, query: &Chosen, now: i64) -> Result<
     }
     let params = saved.bind(&given, now)?;
     let frame = sql.plan_exactly(&saved.sql, params, saved.dialect()).await?;
-    let mut rows = frame.execute_stream().await?;
+    let mut rows = sql.run(frame).await?;
     let columns = rows.schema().fields().iter().map(|f| f.name().clone()).collect();
     let (mut first, mut kept, mut count) = (Vec::new(), 0usize, 0u64);
     while let Some(batch) = rows.next().await {

@@ -195,7 +195,7 @@ mod tests {
             ("role", "Admin")
         );
         for (text, part) in [
-            ("[mine]\ntitle = 1", "mine"),
+            ("[mine]\ntitle = 1", "title = 1"),
             ("[mine]\ntitle = 'x'\nqueries = []", "no queries"),
             ("['../x']\ntitle = 'x'\nqueries = ['y']", "letters"),
             ("[mine]\ntitle = 'x'\nqueries = ['y']\nsinec = '1d'", "sinec"),

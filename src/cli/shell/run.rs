@@ -42,7 +42,7 @@ impl Shell<'_> {
 
     async fn rows(&self, sql: &str, params: Params, dialect: Dialect) -> Result<()> {
         let frame = self.tables.plan_exactly(sql, params, dialect).await?;
-        let mut rows = frame.execute_stream().await?;
+        let mut rows = self.tables.run(frame).await?;
         let schema = rows.schema();
         if let Some(path) = &self.output {
             let file = std::fs::OpenOptions::new().append(true).create(true).open(path);
