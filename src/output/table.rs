@@ -3,7 +3,8 @@
 //! Rows are kept until the end, because widths depend on all of them. Where a width is given (a
 //! terminal), columns are cut to fit, with `…` at the cut; where even narrow columns do not fit,
 //! each row is shown as a list of its columns, in full. Without a width nothing is cut: what goes
-//! into a file or a pipe is evidence.
+//! into a file or a pipe is evidence. But one long value does not make all rows as long: it pushes
+//! its own row out of line.
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -15,6 +16,9 @@ use crate::error::Result;
 
 /// No column is cut narrower than this; if that is too wide, rows become lists.
 const NARROWEST: usize = 14;
+
+/// Without a given width no column is padded further than this.
+const WIDEST: usize = 200;
 
 const BOLD: &str = "\u{1b}[1m";
 const PLAIN: &str = "\u{1b}[0m";
@@ -54,7 +58,9 @@ impl<'w> Table<'w> {
                 *width = (*width).max(cell.width());
             }
         }
-        let Some(terminal) = self.style.width else { return Some(widths) };
+        let Some(terminal) = self.style.width else {
+            return Some(widths.into_iter().map(|width| width.min(WIDEST)).collect());
+        };
         // A blank on either side of every cell, and a bar between two cells.
         let frame = (3 * widths.len()).saturating_sub(1);
         let room = terminal.saturating_sub(frame);
@@ -105,8 +111,9 @@ impl<'w> Table<'w> {
 
     fn line(&self, cells: &[String], widths: &[usize], align: Align) -> String {
         let padded = cells.iter().zip(widths).zip(&self.right).map(|((cell, width), right)| {
-            let cell = cut(cell, *width);
-            let space = width - cell.width();
+            let whole = self.style.width.is_none();
+            let cell = if whole { cell.clone() } else { cut(cell, *width) };
+            let space = width.saturating_sub(cell.width());
             let left = match (align, right) {
                 (Align::Middle, _) => space / 2,
                 (Align::ByColumn, true) => space,

@@ -340,3 +340,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn one_long_value_does_not_make_all_rows_as_long() {
+    let long = "x".repeat(100_000);
+    let names: Vec<&str> = std::iter::once(long.as_str()).chain(["short"; 100]).collect();
+    let array: ArrayRef = Arc::new(StringArray::from(names));
+    let text = text(
+        Format::Table,
+        &[batch(vec![("name", array.clone()), ("again", array)])],
+        &Style::default(),
+    );
+    assert!(text.contains(&long), "what goes into a pipe is evidence");
+    assert!(text.len() < 300_000, "{}", text.len());
+}

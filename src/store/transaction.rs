@@ -294,6 +294,10 @@ impl Transaction {
     /// On any error the old snapshot is still the current one.
     pub async fn commit(mut self) -> Result<Snapshot> {
         if let (Some(base), true) = (&self.base, self.changes.is_empty()) {
+            if !snapshot::current_path(&self.dir).exists() {
+                // It was lost; readers find the store by it.
+                snapshot::publish(&self.dir, base)?;
+            }
             return Ok(base.clone());
         }
         let next = self.commit_tables().await?;

@@ -142,6 +142,12 @@ async fn a_new_store_has_every_table_empty() {
     // Nothing to commit: the snapshot stays.
     let again = Transaction::begin(dir.path()).await.unwrap().commit().await.unwrap();
     assert_eq!(again, snapshot);
+    // A lost snapshot file comes back, and with it the store.
+    std::fs::remove_file(dir.path().join("snapshot.json")).unwrap();
+    assert!(!Store::exists(dir.path()));
+    let again = Transaction::begin(dir.path()).await.unwrap().commit().await.unwrap();
+    assert_eq!(again, snapshot);
+    assert!(Store::exists(dir.path()));
 }
 
 #[tokio::test]
