@@ -70,7 +70,13 @@ pub async fn ingest(
         add_unreadable(&found, &mut intake, options);
         return Err(nothing_readable(sources, &found, &intake));
     }
-    let mut tx = Transaction::begin(dir).await?;
+    let mut tx = match Transaction::try_begin(dir).await? {
+        Some(tx) => tx,
+        None => {
+            progress.waiting();
+            Transaction::begin(dir).await?
+        }
+    };
     redact::check_store(tx.dir(), options.redactor.as_ref(), tx.base().is_none())?;
     let known = ledger::KnownFiles::read(&tx)?;
     let (files, already_in) =

@@ -3,8 +3,9 @@
 mod support;
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
@@ -108,7 +109,9 @@ fn kubernetes_and_launchd_read_what_was_meant() {
     assert_eq!(report["image"], "registry.example/roletrail:1");
     let words: Vec<&str> =
         report["command"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
-    assert_eq!(words[3..], ["report", "break-glass", "--since", "last", "-o", "re 'ports' 100%/"]);
+    let (store, written) = ("/var/lib/roletrail/a store", "/var/lib/roletrail/re 'ports' 100%/");
+    let asked = ["report", "break-glass", "--since", "last", "-o", written];
+    assert_eq!((words[2], &words[3..]), (store, &asked[..]), "all of it lies on the claim");
     assert_eq!(pod["volumes"][0]["persistentVolumeClaim"]["claimName"], "roletrail-break-glass");
     let plist = &read["plist"];
     assert_eq!(plist["StartCalendarInterval"], json!({"Hour": 6, "Minute": 5}));
@@ -116,6 +119,166 @@ fn kubernetes_and_launchd_read_what_was_meant() {
     let (done, said) = sh(line);
     assert!(done, "{said}");
     assert_eq!(reports(dir.path()), 1);
+}
+
+/// A set and a query of one's own, and a job over a bucket that asks for everything.
+fn full_job(dir: &Path, endpoint: &str, starter: &[&str]) -> String {
+    let query = "-- Who was there?\n-- group: Ours\n-- severity: high\n-- shows: one line a call\n\
+                 -- cannot know: nothing\n-- :since time -- from here on\n-- :until time -- up to here\n\
+                 SELECT origin FROM activity WHERE ($since IS NULL OR event_time >= $since)\n\
+                 AND ($until IS NULL OR event_time < $until)\n";
+    fs::create_dir_all(dir.join("my queries")).unwrap();
+    fs::write(dir.join("my queries/anybody.sql"), query).unwrap();
+    fs::write(dir.join("sets.toml"), "[ours]\ntitle = \"Ours\"\nqueries = [\"anybody\"]\n")
+        .unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_roletrail"));
+    command.env_clear().env("ROLETRAIL_SETS", "sets.toml").current_dir(dir);
+    command.args(["--store", "a store", "schedule", "ours", "--source", "s3://logs/AWSLogs"]);
+    command.args(["-o", "s3://logs/reports", "--queries", "my queries", "--fail-on", "high"]);
+    command.args(["--report-format", "json", "--memory", "512", "--region", "eu-west-1,us-east-1"]);
+    command.args(["--account", "111111111111,222222222222", "--ingest-since", "2024-04-30"]);
+    command.args(["--endpoint-url", endpoint, "--profile", "nightly", "--request-payer"]);
+    command.args(["--env", "AWS_REGION=eu-west-1", "--env", "NOTE=\"100%\" of 'it' \\ $HOME"]);
+    let output = command.args(starter).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn a_job_hands_everything_on_and_a_finding_fails_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = support::s3::Server::start();
+    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample-logs/two-hats");
+    assert!(server.put_folder("logs", &samples) > 0);
+    fs::create_dir_all(dir.path().join(".aws")).unwrap();
+    fs::write(
+        dir.path().join(".aws/credentials"),
+        "[nightly]\naws_access_key_id = AKIAEXAMPLE\naws_secret_access_key = secret\n",
+    )
+    .unwrap();
+    let unit = full_job(dir.path(), &server.endpoint(), &["--format", "cron"]);
+    let line = unit.lines().last().unwrap().strip_prefix("0 6 * * * ").unwrap();
+    let run = || {
+        let mut sh = Command::new("/bin/sh");
+        sh.env_clear().env("HOME", dir.path()).current_dir("/");
+        let output = sh.args(["-c", &line.replace("\\%", "%")]).output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8_lossy(&said).into_owned())
+    };
+    let (code, said) = run();
+    assert_eq!(code, Some(5), "{said}");
+    let reports = server.list("logs", "reports");
+    let report = server.get("logs", &reports[0]).unwrap();
+    let report: Value = serde_json::from_slice(&report).unwrap();
+    assert_eq!(report["findings"][0]["query"], "anybody");
+    assert!(report["figures"]["calls"].as_u64() > Some(0), "{said}");
+    // What was found was told: the next run has a window of its own, with nothing in it.
+    let (code, said) = run();
+    assert!(code == Some(0) && server.list("logs", "reports").len() == 2, "{code:?} {said}");
+    // Without its bucket the job fails at its first step, says so, and writes no report.
+    server.behave(|_| support::s3::Answer::Say(403, "<Error><Code>AccessDenied</Code></Error>"));
+    let (code, said) = run();
+    assert!(code == Some(3) && said.contains("access denied"), "{code:?} {said}");
+    server.behave(|_| support::s3::Answer::Pass);
+    assert_eq!(server.list("logs", "reports").len(), 2);
+}
+
+#[test]
+fn every_starter_hands_on_the_same_words() {
+    support::debian("systemd-analyze", "systemd");
+    let dir = tempfile::tempdir().unwrap();
+    let unit = |more: &[&str]| full_job(dir.path(), "http://127.0.0.1:9", more);
+    let here = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let systemd = unit(&["--format", "systemd", "--user", "audit"]);
+    let service = systemd.split("# /etc/systemd/system/").nth(1).unwrap();
+    let (name, body) = service.split_once('\n').unwrap();
+    // systemd looks for the user on this machine.
+    fs::write(dir.path().join(name), body.replace("User=audit\n", "User=root\n")).unwrap();
+    let mut verify = Command::new("systemd-analyze");
+    let verified = verify.arg("verify").arg(dir.path().join(name)).output().unwrap();
+    let said = String::from_utf8_lossy(&verified.stderr).into_owned();
+    assert!(verified.status.success() && !said.contains("roletrail-"), "{said}");
+    for line in [
+        "User=audit\n",
+        "Environment=\"NOTE=\\\"100%%\\\" of 'it' \\\\ $HOME\"\n",
+        "severity high or above",
+        "--region eu-west-1 --region us-east-1 --since 2024-04-30 --request-payer --endpoint-url",
+    ] {
+        assert!(body.contains(line), "{line}: {body}");
+    }
+    assert!(unit(&["--format", "systemd"]).contains("User=root\n"), "a profile needs a HOME");
+
+    let (yaml, plist) = (dir.path().join("job.yaml"), dir.path().join("job.plist"));
+    let manifest = unit(&["--format", "kubernetes", "--service-account", "audit"]);
+    fs::write(&yaml, &manifest).unwrap();
+    fs::write(&plist, unit(&["--format", "launchd"])).unwrap();
+    let read: Value =
+        serde_json::from_str(&support::python::run("read_units.py", &[&yaml, &plist])).unwrap();
+    let pod = &read["yaml"]["spec"]["jobTemplate"]["spec"]["template"]["spec"];
+    let shared = ["--endpoint-url", "http://127.0.0.1:9", "--profile", "nightly"];
+    let accounts = ["--account", "111111111111", "--account", "222222222222"];
+    let regions = ["--region", "eu-west-1", "--region", "us-east-1", "--since", "2024-04-30"];
+    let ingest =
+        ["roletrail", "--store", "/var/lib/roletrail/a store", "ingest", "s3://logs/AWSLogs"];
+    let ingest = [&ingest[..], &accounts, &regions, &["--request-payer"], &shared].concat();
+    assert_eq!(pod["initContainers"][0]["command"], json!(ingest));
+    let report =
+        ["report", "ours", "--since", "last", "-o", "s3://logs/reports/", "--fail-on", "high"];
+    let report =
+        [&ingest[..3], &report, &["--format", "json", "--sets", "/etc/roletrail/sets.toml"]];
+    let more = ["--queries", "/etc/roletrail", "--memory", "512"];
+    let report = [report.concat().as_slice(), &more, &shared].concat();
+    let container = &pod["containers"][0];
+    assert_eq!(container["command"], json!(report));
+    let note = "\"100%\" of 'it' \\ $HOME";
+    assert_eq!(container["env"][1], json!({"name": "NOTE", "value": note}));
+    assert_eq!(container["env"], pod["initContainers"][0]["env"]);
+    assert_eq!(pod["serviceAccountName"], "audit");
+    assert_eq!(
+        container["volumeMounts"][1],
+        json!({"name": "queries", "mountPath": "/etc/roletrail"})
+    );
+    assert_eq!(pod["volumes"][1]["configMap"]["name"], "roletrail-ours");
+    let how =
+        "kubectl create configmap roletrail-ours --from-file=sets.toml --from-file='my queries'";
+    assert!(manifest.contains(how), "{manifest}");
+    // The shell of launchd sees the same value, and the words with the paths of this machine.
+    let plist = &read["plist"];
+    assert_eq!(plist["StandardErrorPath"], here("a store.ours.log"));
+    let line = plist["ProgramArguments"][2].as_str().unwrap();
+    let line = line.replace(env!("CARGO_BIN_EXE_roletrail"), "printf '<%s>' \"$NOTE\"");
+    let (done, said) = sh(&line);
+    assert!(
+        done && said.contains(&format!("<{note}><--store><{}><ingest>", here("a store"))),
+        "{said}"
+    );
+    assert!(
+        said.contains(&format!("<--queries><{}><--memory><512>", here("my queries"))),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_second_ingest_says_that_it_waits() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = dir.path().join("store");
+    let logs = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample-logs/two-hats");
+    let command = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_roletrail"));
+        command.env_clear().arg("--store").arg(&store).arg("ingest").arg(&logs);
+        command
+    };
+    assert!(command().output().unwrap().status.success());
+    let lock = fs::File::open(store.join(".lock")).unwrap();
+    lock.lock().unwrap();
+    let mut second = command().stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let mut said = String::new();
+    let mut errors = BufReader::new(second.stderr.take().unwrap());
+    errors.read_line(&mut said).unwrap();
+    assert!(said.contains("another run is writing to the store; this one waits"), "{said}");
+    assert!(second.try_wait().unwrap().is_none(), "it ended");
+    lock.unlock().unwrap();
+    assert!(second.wait().unwrap().success());
 }
 
 #[test]
@@ -132,6 +295,14 @@ fn wrong_words_are_refused() {
         (&["daily", "--at", "24:00"], "no time of day"),
         (&["nothing"], "there is no set of queries"),
         (&["daily", "--store", "a\nb"], "no unit can hold"),
+        (&["daily", "--env", "A=b\nc"], "no unit can hold"),
+        (&["daily", "--env", "AWS_SECRET_ACCESS_KEY=x"], "no place for a secret"),
+        (&["daily", "--env", "1A=x"], "is no variable"),
+        (&["daily", "--env", "AWS_REGION"], "is no variable"),
+        (&["daily", "--source", "-"], "no standard input"),
+        (&["daily", "--ingest-since", "soon"], "is no time"),
+        (&["daily", "--user", "audit"], "--user is for systemd"),
+        (&["daily", "--queries", "nowhere"], "nowhere"),
     ] {
         let (code, said) = run(&[args, &all].concat());
         assert!(code != Some(0) && said.contains(part), "{args:?}: {said}");

@@ -7,7 +7,7 @@ use clap::{ArgGroup, Parser, Subcommand, ValueEnum, value_parser};
 use super::coverage::Coverage;
 use super::report::{FailOn, ReportFormat};
 use super::s3::S3Args;
-use super::schedule::{Every, Starter};
+use super::schedule::Schedule;
 use super::source::SourceArgs;
 use super::store::StoreCommand;
 use crate::output::Format;
@@ -254,38 +254,6 @@ pub struct Report {
     /// Where the tables come from
     #[command(flatten)]
     pub source: SourceArgs,
-}
-
-/// `schedule`
-#[derive(Debug, clap::Args)]
-pub struct Schedule {
-    /// The set of queries that is reported
-    #[arg(value_name = "NAME")]
-    pub name: String,
-    /// Logs that are loaded first: as for ingest; may be repeated
-    #[arg(long = "source", value_name = "SOURCE", required = true)]
-    pub sources: Vec<String>,
-    /// Folder or s3://BUCKET/PREFIX that the reports are written to
-    #[arg(short, long, value_name = "FOLDER")]
-    pub output: String,
-    /// How often
-    #[arg(long, value_enum, default_value_t = Every::Day)]
-    pub every: Every,
-    /// When: hour and minute; UTC where the starter knows it
-    #[arg(long, value_name = "HH:MM", default_value = "06:00")]
-    pub at: String,
-    /// Who starts the job
-    #[arg(long, value_enum)]
-    pub format: Starter,
-    /// A TOML file of sets, as for report
-    #[arg(long, value_name = "FILE")]
-    pub sets: Option<PathBuf>,
-    /// The program; otherwise this one
-    #[arg(long, value_name = "PATH")]
-    pub program: Option<String>,
-    /// The image that holds the program, for Kubernetes
-    #[arg(long, value_name = "IMAGE", default_value = "roletrail:latest")]
-    pub image: String,
 }
 
 /// `export`

@@ -125,6 +125,14 @@ fn console_width() -> Option<usize> {
 pub struct Bar(ProgressBar);
 
 impl Progress for Bar {
+    fn waiting(&self) {
+        // Nobody is left to be told when stderr is closed.
+        let _ = writeln!(
+            std::io::stderr(),
+            "another run is writing to the store; this one waits for its end"
+        );
+    }
+
     fn start(&self, files: u64, bytes: u64) {
         self.0.set_length(bytes);
         let style = ProgressStyle::with_template(

@@ -125,6 +125,8 @@ pub struct DayEvents<'b> {
 
 /// Watches an intake from outside; all methods may be called by several threads.
 pub trait Progress: Sync {
+    /// When another process is writing to the store, before its end is waited for.
+    fn waiting(&self) {}
     /// Once, before the first file: how many files and bytes there are to read.
     fn start(&self, _files: u64, _bytes: u64) {}
     /// After each file.
