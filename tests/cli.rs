@@ -217,6 +217,34 @@ fn ids_that_do_not_fit() {
 }
 
 #[test]
+fn filters_that_nothing_fits() {
+    insta::assert_snapshot!(over(
+        "two-hats",
+        &[
+            "who --role SecurityBreakGlasRole --limit 5",
+            "who --role arn:aws:iam::111111111111:role/SecurityBreakGlassRole --action iam:AddUser*",
+            "who --action iam:PutRolPolicy",
+            "who --action s3:CreateAcessKey",
+            "who --account 22222222222",
+            "who --account 222222222223 --format csv",
+            "who --origin ana",
+            "who --source-ip 198.51.100.400",
+            "who --source-ip 203.0.113.0/24",
+            "who --source-ip 198.51.100.0/24 --action PutRolePolicy --limit 2",
+            "who --access-key ASIAEXAMPLENOBODY0000",
+            "who --resource no-such-bucket",
+            "who --role SecurityBreakGlassRole --action PutRolePolicy --since 0001-01-01 --until 2024-05-01",
+            "who --role SecurityAnalystRole --action PutRolePolicy",
+            "sessions --role securitybreakglassrole --format json",
+            "sessions --principal anna1",
+            "sessions --role SecurityBreakGlassRole --since 2030-01-01",
+            "sessions --source-ip 203.0.113.7",
+            "coverage --account 12",
+        ]
+    ));
+}
+
+#[test]
 fn a_store() {
     let place = Place::new();
     insta::assert_snapshot!(place.all(&[

@@ -4,6 +4,7 @@ use datafusion::execution::SendableRecordBatchStream;
 
 use super::filter::{Filter, Window};
 use super::pattern::{has_wildcard, like, like_anywhere};
+use super::unmatched::{self, Probe, Sought, Unmatched};
 use crate::error::Result;
 use crate::sql::Sql;
 
@@ -30,7 +31,7 @@ pub struct ActivityFilter {
     pub origin: Option<String>,
     /// Account whose log holds the call.
     pub account: Option<String>,
-    /// Address it came from, with wildcards.
+    /// Address it came from, with wildcards, or a network.
     pub source_ip: Option<String>,
     /// Access key that signed it.
     pub access_key: Option<String>,
@@ -93,6 +94,19 @@ pub async fn list(
     columns: Columns,
     limit: Option<usize>,
 ) -> Result<SendableRecordBatchStream> {
+    let (clause, params) = conditions(wanted, wanted.window).finish();
+    let (columns, joined) = (columns.list(), columns.joined());
+    let statement =
+        format!("SELECT {columns} FROM activity {joined} {clause} ORDER BY event_time, event_id");
+    let mut frame = sql.plan(&statement, params).await?;
+    if limit.is_some() {
+        frame = frame.limit(0, limit)?;
+    }
+    sql.run(frame).await
+}
+
+/// Everything that is wanted, in this window.
+fn conditions(wanted: &ActivityFilter, window: Window) -> Filter {
     let mut filter = Filter::default();
     if let Some(action) = &wanted.action {
         by_action(&mut filter, action);
@@ -103,9 +117,12 @@ pub async fn list(
     filter.fits(&["role_name", "role_arn"], wanted.role.as_deref());
     filter.contains(&["origin"], wanted.origin.as_deref());
     filter.fits(&["recipient_account_id"], wanted.account.as_deref());
-    filter.fits(&["source_ip_address"], wanted.source_ip.as_deref());
+    if let Some(address) = &wanted.source_ip {
+        let from = filter.in_network("source_ip_address", address);
+        filter.add(from);
+    }
     filter.fits(&["access_key_id"], wanted.access_key.as_deref());
-    filter.events_in(wanted.window, "activity");
+    filter.events_in(window, "activity");
     // A failed sign-in has a message, but no code.
     match wanted.errors {
         Some(true) => filter.add("coalesce(error_code, error_message) IS NOT NULL"),
@@ -121,15 +138,54 @@ pub async fn list(
     if wanted.no_services {
         filter.add("origin_type IS DISTINCT FROM 'AWSService'");
     }
-    let (clause, params) = filter.finish();
-    let (columns, joined) = (columns.list(), columns.joined());
-    let statement =
-        format!("SELECT {columns} FROM activity {joined} {clause} ORDER BY event_time, event_id");
-    let mut frame = sql.plan(&statement, params).await?;
-    if limit.is_some() {
-        frame = frame.limit(0, limit)?;
+    filter
+}
+
+/// Why [`list`] found nothing.
+///
+/// # Errors
+/// The engine's.
+pub async fn unmatched(sql: &Sql, wanted: &ActivityFilter) -> Result<Unmatched> {
+    let mut probes = Vec::new();
+    if let Some(action) = &wanted.action {
+        let mut filter = Filter::default();
+        by_action(&mut filter, action);
+        let names =
+            "SELECT split_part(event_source, '.', 1) || ':' || event_name AS name FROM events";
+        probes.push(Probe::new(Sought::Action, action, "events", filter).names(names, ':'));
     }
-    sql.run(frame).await
+    if let Some(resource) = &wanted.resource {
+        let mut filter = Filter::default();
+        by_resource(&mut filter, resource);
+        probes.push(Probe::new(Sought::Resource, resource, "events", filter));
+    }
+    if let Some(role) = &wanted.role {
+        probes.push(unmatched::role(role));
+    }
+    if let Some(origin) = &wanted.origin {
+        probes.push(unmatched::origin(origin));
+    }
+    if let Some(account) = &wanted.account {
+        let there = Filter::of_fitting(&["account_id"], account);
+        let probe = Probe::new(Sought::Account, account, "coverage", there);
+        let by_others = Filter::of_fitting(&["account_id", "origin_account_id"], account);
+        let names = "SELECT account_id AS name FROM coverage";
+        probes.push(probe.named("sessions", by_others).names(names, ':'));
+    }
+    if let Some(address) = &wanted.source_ip {
+        probes.push(unmatched::address(address));
+    }
+    if let Some(key) = &wanted.access_key {
+        let used = Filter::of_fitting(&["access_key_id"], key);
+        let issued = Filter::of_fitting(&["issued_access_key_id"], key);
+        let names = "SELECT unnest(access_key_ids) AS name FROM sessions";
+        let probe = Probe::new(Sought::AccessKey, key, "events", used);
+        probes.push(probe.named("grants", issued).names(names, ':'));
+    }
+    let windowed = wanted.window != Window::default();
+    let anytime = conditions(wanted, Window::default());
+    let beyond = windowed.then_some(("activity", "event_time", anytime));
+    unmatched::unmatched(sql, probes, beyond).await
 }
 
 /// IAM's actions know no case, and some services put the API's version behind the call's name

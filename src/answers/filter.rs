@@ -53,6 +53,13 @@ pub struct Filter {
 }
 
 impl Filter {
+    /// That one of the columns fits the text, alone.
+    pub fn of_fitting(columns: &[&str], text: &str) -> Filter {
+        let mut filter = Filter::default();
+        filter.fits(columns, Some(text));
+        filter
+    }
+
     /// Adds a condition without values.
     pub fn add(&mut self, condition: impl Into<String>) {
         self.conditions.push(condition.into());

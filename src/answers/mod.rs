@@ -18,6 +18,8 @@ pub mod session;
 pub mod sessions;
 pub mod subject;
 pub mod timeline;
+pub mod typed;
+pub mod unmatched;
 
 pub use filter::Window;
 pub use rows::Rows;

@@ -5,6 +5,7 @@ use serde::{Serialize, Serializer};
 
 use super::filter::{Filter, Window};
 use super::rows::Rows;
+use super::unmatched::{self, Probe, Sought, Unmatched};
 use crate::error::Result;
 use crate::model::time;
 use crate::sql::Sql;
@@ -25,7 +26,7 @@ pub struct SessionFilter {
     pub origin: Option<String>,
     /// The session was at work in it.
     pub window: Window,
-    /// An address it called from, with wildcards.
+    /// An address it called from, with wildcards, or a network.
     pub source_ip: Option<String>,
     /// Only where the origin is not known.
     pub unresolved: bool,
@@ -42,32 +43,7 @@ pub async fn list(
     wanted: &SessionFilter,
     limit: Option<usize>,
 ) -> Result<SendableRecordBatchStream> {
-    let mut filter = Filter::default();
-    filter.fits(&["role_name", "role_arn"], wanted.role.as_deref());
-    let principal = ["principal_id", "principal_arn", "session_name"];
-    filter.fits(&principal, wanted.principal.as_deref());
-    filter.fits(&["account_id"], wanted.account.as_deref());
-    filter.contains(&["origin"], wanted.origin.as_deref());
-    if let Some(since) = wanted.window.since {
-        let name = filter.bind_instant(since);
-        filter.add(format!("coalesce(last_event_at, started_at) >= {name}"));
-    }
-    if let Some(until) = wanted.window.until {
-        let name = filter.bind_instant(until);
-        filter.add(format!("coalesce(started_at, first_event_at) < {name}"));
-    }
-    if let Some(address) = &wanted.source_ip {
-        // The session's own list is cut after a hundred addresses; the events are whole.
-        let fits = filter.fitting(&["source_ip_address"], address);
-        filter.add(format!("session_id IN (SELECT session_id FROM events WHERE {fits})"));
-    }
-    if wanted.unresolved {
-        filter.add("origin_type = 'Unknown'");
-    }
-    if wanted.no_services {
-        filter.add("origin_type IS DISTINCT FROM 'AWSService'");
-    }
-    let (clause, params) = filter.finish();
+    let (clause, params) = conditions(wanted, wanted.window).finish();
     let statement = format!(
         "SELECT * FROM sessions {clause}
          ORDER BY coalesce(started_at, first_event_at), session_id"
@@ -77,6 +53,77 @@ pub async fn list(
         frame = frame.limit(0, limit)?;
     }
     sql.run(frame).await
+}
+
+/// Everything that is wanted, in this window.
+fn conditions(wanted: &SessionFilter, window: Window) -> Filter {
+    let mut filter = Filter::default();
+    filter.fits(&["role_name", "role_arn"], wanted.role.as_deref());
+    let principal = ["principal_id", "principal_arn", "session_name"];
+    filter.fits(&principal, wanted.principal.as_deref());
+    filter.fits(&["account_id"], wanted.account.as_deref());
+    filter.contains(&["origin"], wanted.origin.as_deref());
+    if let Some(since) = window.since {
+        let name = filter.bind_instant(since);
+        filter.add(format!("coalesce(last_event_at, started_at) >= {name}"));
+    }
+    if let Some(until) = window.until {
+        let name = filter.bind_instant(until);
+        filter.add(format!("coalesce(started_at, first_event_at) < {name}"));
+    }
+    if let Some(address) = &wanted.source_ip {
+        // The session's own list is cut after a hundred addresses; the events are whole.
+        let fits = filter.in_network("source_ip_address", address);
+        filter.add(format!("session_id IN (SELECT session_id FROM events WHERE {fits})"));
+    }
+    if wanted.unresolved {
+        filter.add("origin_type = 'Unknown'");
+    }
+    if wanted.no_services {
+        filter.add("origin_type IS DISTINCT FROM 'AWSService'");
+    }
+    filter
+}
+
+/// Why [`list`] found nothing.
+///
+/// # Errors
+/// The engine's.
+pub async fn unmatched(sql: &Sql, wanted: &SessionFilter) -> Result<Unmatched> {
+    let mut probes = Vec::new();
+    if let Some(role) = &wanted.role {
+        probes.push(unmatched::role(role));
+    }
+    if let Some(principal) = &wanted.principal {
+        let columns = ["principal_id", "principal_arn", "session_name"];
+        let there = Filter::of_fitting(&columns, principal);
+        let names = match principal.starts_with("arn:") {
+            true => "SELECT principal_arn AS name FROM sessions",
+            false => {
+                "SELECT session_name AS name FROM sessions
+                 UNION ALL SELECT split_part(principal_arn, '/', -1) FROM sessions
+                 UNION ALL SELECT principal_id FROM sessions"
+            }
+        };
+        probes.push(Probe::new(Sought::Principal, principal, "sessions", there).names(names, '/'));
+    }
+    if let Some(account) = &wanted.account {
+        let there = Filter::of_fitting(&["account_id"], account);
+        let by_others = Filter::of_fitting(&["origin_account_id"], account);
+        let probe = Probe::new(Sought::Account, account, "sessions", there);
+        let names = "SELECT account_id AS name FROM sessions";
+        probes.push(probe.named("sessions", by_others).names(names, ':'));
+    }
+    if let Some(origin) = &wanted.origin {
+        probes.push(unmatched::origin(origin));
+    }
+    if let Some(address) = &wanted.source_ip {
+        probes.push(unmatched::address(address));
+    }
+    let windowed = wanted.window != Window::default();
+    let anytime = conditions(wanted, Window::default());
+    let beyond = windowed.then_some(("sessions", "coalesce(started_at, first_event_at)", anytime));
+    unmatched::unmatched(sql, probes, beyond).await
 }
 
 /// One row of **sessions**; the fields are its columns, described there.

@@ -383,7 +383,7 @@ pub struct Sessions {
     /// When it was at work
     #[command(flatten)]
     pub window: WindowArgs,
-    /// An address it called from; * stands for anything
+    /// An address it called from, or a network: 198.51.100.0/24; * stands for anything
     #[arg(long, value_name = "ADDRESS")]
     pub source_ip: Option<String>,
     /// Only where nobody knows who is behind it
@@ -418,7 +418,7 @@ pub struct Who {
     /// Account whose log holds the call
     #[arg(long, value_name = "ID")]
     pub account: Option<String>,
-    /// Address the call came from; * stands for anything
+    /// Address the call came from, or a network: 198.51.100.0/24; * stands for anything
     #[arg(long, value_name = "ADDRESS")]
     pub source_ip: Option<String>,
     /// Access key of the call

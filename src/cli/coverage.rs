@@ -12,10 +12,10 @@ use super::exit::Outcome;
 use super::source::SourceArgs;
 use super::ui::Ui;
 use super::{destination, source, words};
-use crate::answers::Window;
 use crate::answers::coverage::{
     CoverageAnswer, CoverageFilter, FINDINGS, Finding, Grain, coverage,
 };
+use crate::answers::{Window, typed};
 use crate::error::{Error, Result};
 use crate::output::{self, Format, Style};
 use crate::table::build::{Cell, RowsBuilder};
@@ -62,6 +62,7 @@ pub enum By {
 pub async fn run(store: &Path, command: Coverage, ui: &Ui) -> Result<Outcome> {
     let now = chrono::Utc::now().timestamp_micros();
     let window = &command.window;
+    typed::account(command.account.as_deref())?;
     let filter = CoverageFilter {
         account: command.account,
         region: command.region,

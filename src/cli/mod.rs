@@ -30,6 +30,7 @@ mod store;
 mod subject;
 mod timeline;
 mod ui;
+mod unmatched;
 mod who;
 mod words;
 

@@ -63,14 +63,13 @@ pub fn untyped(given: &[Given], now: i64) -> Result<Params> {
     Ok(params)
 }
 
-/// Writes rows where and how the user wants them.
+/// Writes rows where and how the user wants them; gives their number.
 pub async fn write_stream(
     rows: datafusion::execution::SendableRecordBatchStream,
     args: &OutputArgs,
     ui: &Ui,
-) -> Result<()> {
+) -> Result<u64> {
     let style = ui.style(args.limit, args.output.is_some());
     let mut out = destination::open(Some(args.format), args.output.as_deref(), ui)?;
-    output::write_stream(args.format, rows, &mut *out, &style).await?;
-    Ok(())
+    output::write_stream(args.format, rows, &mut *out, &style).await
 }

@@ -3,15 +3,16 @@
 use std::path::Path;
 
 use arrow::array::RecordBatch;
+use datafusion::execution::SendableRecordBatchStream;
 use futures::StreamExt;
 
-use super::args::Sessions;
+use super::args::{OutputArgs, Sessions};
 use super::exit::Outcome;
 use super::query::write_stream;
 use super::ui::Ui;
-use super::{destination, source, subject, words};
+use super::{destination, source, subject, unmatched, words};
 use crate::answers::sessions::{self, Session, SessionFilter};
-use crate::answers::{Rows, Window};
+use crate::answers::{Rows, Window, typed};
 use crate::error::Result;
 use crate::output::{self, Format};
 use crate::table::build::{Cell, RowsBuilder};
@@ -46,6 +47,8 @@ pub async fn run(store: &Path, command: Sessions, ui: &Ui) -> Result<Outcome> {
     let now = chrono::Utc::now().timestamp_micros();
     let window =
         Window::parse(command.window.since.as_deref(), command.window.until.as_deref(), now)?;
+    typed::account(command.account.as_deref())?;
+    typed::address(command.source_ip.as_deref())?;
     let filter = SessionFilter {
         role: command.role,
         principal: command.principal,
@@ -57,12 +60,24 @@ pub async fn run(store: &Path, command: Sessions, ui: &Ui) -> Result<Outcome> {
         no_services: command.no_services,
     };
     let tables = source::open(store, &command.source, ui).await?;
-    let mut rows = sessions::list(&tables, &filter, command.output.limit).await?;
-    let args = &command.output;
-    if args.format != Format::Table {
-        write_stream(rows, args, ui).await?;
-        return Ok(Outcome::Done);
+    let rows = sessions::list(&tables, &filter, command.output.limit).await?;
+    let found = match command.output.format {
+        Format::Table => write_lines(rows, &command.output, ui).await?,
+        _ => write_stream(rows, &command.output, ui).await?,
+    };
+    if found == 0 && command.output.limit != Some(0) {
+        let why = sessions::unmatched(&tables, &filter).await?;
+        unmatched::tell("sessions", &why, &tables, ui).await?;
     }
+    Ok(Outcome::Done)
+}
+
+/// Writes lines for people; gives their number.
+async fn write_lines(
+    mut rows: SendableRecordBatchStream,
+    args: &OutputArgs,
+    ui: &Ui,
+) -> Result<u64> {
     let mut out = destination::open(Some(args.format), args.output.as_deref(), ui)?;
     let mut style = ui.style(args.limit, args.output.is_some());
     style.optional = OPTIONAL;
@@ -70,14 +85,11 @@ pub async fn run(store: &Path, command: Sessions, ui: &Ui) -> Result<Outcome> {
     let mut found = 0;
     while let Some(batch) = rows.next().await {
         let batch = batch?;
-        found += batch.num_rows();
+        found += batch.num_rows() as u64;
         sink.write(&lines(&batch)?)?;
     }
     sink.finish()?;
-    if found == 0 && args.limit != Some(0) {
-        ui.note(&source::nothing_found("sessions", &tables).await?);
-    }
-    Ok(Outcome::Done)
+    Ok(found)
 }
 
 fn lines(batch: &RecordBatch) -> Result<RecordBatch> {

@@ -9,9 +9,9 @@ use futures::StreamExt;
 use super::args::Who;
 use super::exit::Outcome;
 use super::ui::Ui;
-use super::{destination, source, words};
+use super::{destination, source, unmatched, words};
 use crate::answers::activity::{self, ActivityFilter, Columns};
-use crate::answers::{Rows, Window};
+use crate::answers::{Rows, Window, typed};
 use crate::error::Result;
 use crate::output::{self, Format};
 use crate::table::build::{Cell, RowsBuilder};
@@ -64,16 +64,20 @@ pub async fn run(store: &Path, command: Who, ui: &Ui) -> Result<Outcome> {
     if args.limit == Some(0) {
         return Ok(Outcome::Done);
     }
-    ui.note(&match tally.calls {
-        0 => source::nothing_found("calls", &tables).await?,
-        _ => tally.line(),
-    });
+    if tally.calls > 0 {
+        ui.note(&tally.line());
+    } else {
+        let why = activity::unmatched(&tables, &filter).await?;
+        unmatched::tell("calls", &why, &tables, ui).await?;
+    }
     Ok(Outcome::Done)
 }
 
 fn filter_of(command: &Who) -> Result<ActivityFilter> {
     let now = chrono::Utc::now().timestamp_micros();
     let window = &command.window;
+    typed::account(command.account.as_deref())?;
+    typed::address(command.source_ip.as_deref())?;
     let errors = match (command.errors, command.no_errors) {
         (true, _) => Some(true),
         (_, true) => Some(false),

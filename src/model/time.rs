@@ -119,9 +119,18 @@ pub fn day_of(micros: i64) -> i32 {
 }
 
 /// What people type after `--since`: RFC 3339, a date, or a span back from `now` such as `24h`, `7d`.
+/// No call was before 1970, so an earlier time is the beginning of 1970.
 pub fn parse_user_time(text: &str, now: i64) -> Option<i64> {
+    typed_time(text, now).map(|instant| instant.max(0))
+}
+
+fn typed_time(text: &str, now: i64) -> Option<i64> {
     let text = text.trim();
     if let Some(t) = parse_instant(text) {
+        return Some(t);
+    }
+    let early = DateTime::parse_from_rfc3339(text).map(|t| t.timestamp_micros());
+    if let Some(t) = early.ok().filter(|t| *t < 0) {
         return Some(t);
     }
     if let Ok(date) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
@@ -192,6 +201,9 @@ mod tests {
         assert_eq!(parse_user_time("24h", now), parse_instant("2024-05-01T00:00:00Z"));
         assert_eq!(parse_user_time("2024-05-01", now), parse_instant("2024-05-01T00:00:00Z"));
         assert_eq!(parse_user_time("2024-05-01 09:30", now), parse_instant("2024-05-01T09:30:00Z"));
+        for early in ["0001-01-01", "0001-01-01T00:00:00Z", "1969-12-31 23:59", "100000d"] {
+            assert_eq!(parse_user_time(early, now), Some(0), "{early}");
+        }
         assert_eq!(parse_user_time("last week", now), None);
         assert_eq!(parse_user_time("-3h", now), None);
     }
