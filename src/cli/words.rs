@@ -194,6 +194,9 @@ pub fn reason_short(reason: &str) -> &str {
         "sign_in_failed" => "the sign-in failed, so the name is only a claim",
         "root_session_without_grant" => "a root session, but nothing tells whose",
         "identity_not_recorded" => "the records name nobody",
+        "identity_contradicts_itself" => {
+            "type, ARN, account or name of its identity cannot all be true"
+        }
         other => other,
     }
 }
@@ -232,6 +235,9 @@ pub fn advice(reason: &str) -> &'static str {
         "sign_in_failed" => "Treat the name as a guess of whoever typed it.",
         "root_session_without_grant" => {
             "Load the logs of the management account: AssumeRoot is recorded there."
+        }
+        "identity_contradicts_itself" => {
+            "AWS writes no such identity: compare the file with the original in S3 and its digest."
         }
         "identity_not_recorded" => "Look at the events' additional_event_data and extra for more.",
         _ => "See the table links for what was considered.",

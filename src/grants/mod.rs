@@ -224,6 +224,11 @@ impl Grant {
         self.event_time.div_euclid(time::SECOND)
     }
 
+    /// Which record it was read from.
+    pub fn record(&self) -> (&str, u64) {
+        (&self.event_id, self.record_hash)
+    }
+
     /// Whether this copy of the event stands before the other, by file and record.
     pub fn comes_before(&self, other: &Grant) -> bool {
         (&self.source_file, self.source_record) < (&other.source_file, other.source_record)

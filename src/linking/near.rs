@@ -197,7 +197,7 @@ fn joined(ranges: impl Iterator<Item = Seconds>) -> Vec<Seconds> {
 fn unpaired(facts: &Facts) -> HashSet<String> {
     let copies = caller_copies(&facts.shared_calls);
     let halves = facts.shared_calls.iter().filter(|call| call.names_account_only);
-    let unpaired = halves.filter(|call| !copies.contains_key(call.event_id.as_str()));
+    let unpaired = halves.filter(|call| !copies.contains_key(&call.record()));
     unpaired.map(|call| call.credential_id.clone()).collect()
 }
 

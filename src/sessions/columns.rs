@@ -111,7 +111,7 @@ const CREDENTIAL_COLUMNS: &[Column] = &[
 /// One row a hop.
 pub const LINKS: TableDef = TableDef {
     name: "links",
-    doc: "One row a hop from a session's credential to the credential that obtained it; every candidate has its row.",
+    doc: "One row a hop from a session's credential to the credential that obtained it; every candidate has its row (the first 1000 of a credential, and the first 100 refused ones; the column candidates tells how many there are).",
     columns: LINK_COLUMNS,
     partition_by: None,
     lookup: &["child_session_id", "parent_session_id", "grant_event_id"],
@@ -140,12 +140,13 @@ pub const ATTRIBUTIONS: TableDef = TableDef {
     columns: ATTRIBUTION_COLUMNS,
     partition_by: None,
     lookup: &["event_id", "credential_id"],
-    sort_by: &["event_id"],
+    sort_by: &["event_id", "record_hash"],
 };
 
 #[rustfmt::skip]
 const ATTRIBUTION_COLUMNS: &[Column] = &[
     col("event_id", Text, "the event"),
+    col("record_hash", Int, "its content, as in events: one event id can stand over two records"),
     col("credential_id", Text, "the credential that made the call; joins credentials"),
     col("rule", Text, "what joins the two records"),
     col("strength", Text, "exact or inferred"),

@@ -13,6 +13,7 @@ use super::names::Names;
 use super::values::Texts;
 use crate::decode::{Event, Identity};
 use crate::grants::Grant;
+use crate::model::arn::Arn;
 
 /// One copy of a call that several accounts recorded.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -21,12 +22,24 @@ pub struct SharedCall {
     /// Empty for an owner's copy that shows none.
     pub shared_event_id: String,
     pub event_id: String,
+    /// Tells two contents under one event id apart.
+    pub record_hash: u64,
     pub event_time: i64,
     pub event_name: String,
     /// Whether this copy names the caller only as a principal of another account.
     pub names_account_only: bool,
     pub principal_id: Option<String>,
     pub credential_id: String,
+}
+
+/// An event id, and the content under it: one id can stand over two.
+pub type RecordId<'f> = (&'f str, u64);
+
+impl SharedCall {
+    /// Which record it is.
+    pub fn record(&self) -> RecordId<'_> {
+        (&self.event_id, self.record_hash)
+    }
 }
 
 /// Everything that linking works on.
@@ -206,7 +219,9 @@ fn learn_user(names: &mut Names, identity: &Identity, at: i64) {
         ),
         kind => (kind, &shown.principal_id, &shown.principal_arn, &shown.account_id),
     };
-    if let (Some("IAMUser"), Some(id), Some(arn), Some(account)) = (kind, id, arn, account) {
+    if let (Some("IAMUser"), Some(id), Some(arn), Some(account)) = (kind, id, arn, account)
+        && Arn::parse(arn).is_some_and(|arn| arn.account == account && arn.user_name().is_some())
+    {
         names.learn_user(account, id, arn, Some(at));
     }
 }
@@ -267,6 +282,7 @@ pub fn shared_call(event: &Event) -> Option<SharedCall> {
     Some(SharedCall {
         shared_event_id,
         event_id: event.event_id.to_string(),
+        record_hash: event.record_hash,
         event_time: event.event_time,
         event_name: event.event_name.to_string(),
         names_account_only,

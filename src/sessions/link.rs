@@ -9,7 +9,7 @@ use super::candidates::{CONSOLE_SWITCH, CREATION_TIME, Candidates, FORWARDED, In
 pub use super::candidates::{MARGIN, SIGN_IN_SESSION};
 use super::contest::refuse_contested;
 use super::corrections::corrected;
-use super::facts::{CredentialFacts, Facts};
+use super::facts::{CredentialFacts, Facts, RecordId};
 use super::forwarded;
 use super::held::Held;
 pub use super::issued::expiry;
@@ -90,6 +90,8 @@ pub struct LinkedGrant<'f> {
 pub struct Attribution {
     /// The event.
     pub event_id: String,
+    /// Its content.
+    pub record_hash: u64,
     /// When it happened, seconds since 1970.
     pub second: i64,
     /// The credential behind it.
@@ -248,10 +250,10 @@ fn callers_seen(
     grants: &[WholeGrant],
     first: usize,
 ) -> HashMap<usize, usize> {
-    let by_event: HashMap<&str, usize> =
-        seen.events.iter().map(|(event, place)| (event.as_str(), first + place)).collect();
+    let by_record: HashMap<RecordId, usize> =
+        seen.records.iter().map(|(record, place)| (*record, first + place)).collect();
     let halves = grants.iter().enumerate().filter(|(_, whole)| whole.grant.is_owner_half());
-    halves.filter_map(|(i, w)| Some((i, *by_event.get(w.grant.event_id.as_str())?))).collect()
+    halves.filter_map(|(i, w)| Some((i, *by_record.get(&w.grant.record())?))).collect()
 }
 
 fn origins_of(
@@ -351,18 +353,20 @@ fn attributions(
     seen: &SeenFromOutside,
 ) -> Vec<Attribution> {
     let by_copy = copies.iter().map(|(owner, caller)| Attribution {
-        event_id: (*owner).to_owned(),
+        event_id: owner.0.to_owned(),
+        record_hash: owner.1,
         second: caller.event_time.div_euclid(time::SECOND),
         credential_id: caller.credential_id.clone(),
         proof_event_id: caller.event_id.clone(),
         rule: "shared_event",
         strength: Strength::Exact,
     });
-    let by_principal = seen.events.iter().map(|(event, place)| Attribution {
-        event_id: event.clone(),
+    let by_principal = seen.records.iter().map(|(record, place)| Attribution {
+        event_id: record.0.to_owned(),
+        record_hash: record.1,
         second: seen.stand_ins[*place].second,
         credential_id: seen.stand_ins[*place].id.clone(),
-        proof_event_id: event.clone(),
+        proof_event_id: record.0.to_owned(),
         rule: PRINCIPAL_AT_TIME,
         strength: Strength::Inferred,
     });
@@ -372,6 +376,7 @@ fn attributions(
     let by_content =
         both.chain(later).filter(|grant| grant.names_caller_elsewhere()).map(|grant| Attribution {
             event_id: grant.event_id.clone(),
+            record_hash: grant.record_hash,
             second: grant.second(),
             credential_id: grant.obtained_by().credential_id.clone(),
             proof_event_id: grant.event_id.clone(),
@@ -381,10 +386,12 @@ fn attributions(
     let mut all: Vec<Attribution> = by_copy.chain(by_principal).chain(by_content).collect();
     all.sort();
     all.dedup();
-    // Two contents under one event id: nobody knows which of them counts.
-    let ids = all.chunk_by(|a, b| a.event_id == b.event_id);
-    let unsure: BTreeSet<String> =
-        ids.filter(|same| same.len() > 1).map(|same| same[0].event_id.clone()).collect();
-    all.retain(|attribution| !unsure.contains(&attribution.event_id));
+    // Two answers for one record are none.
+    let record =
+        |attribution: &Attribution| (attribution.event_id.clone(), attribution.record_hash);
+    let records = all.chunk_by(|a, b| record(a) == record(b));
+    let unsure: BTreeSet<(String, u64)> =
+        records.filter(|same| same.len() > 1).map(|same| record(&same[0])).collect();
+    all.retain(|attribution| !unsure.contains(&record(attribution)));
     all
 }

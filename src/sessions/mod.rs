@@ -28,6 +28,7 @@ pub mod names;
 pub mod origin;
 pub mod outside;
 pub mod packed;
+mod plausible;
 mod propagation;
 pub mod properties;
 pub mod rows;

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use hashbrown::HashMap;
 
-use super::facts::{CredentialFacts, SharedCall};
+use super::facts::{CredentialFacts, RecordId, SharedCall};
 use super::twins::CallerCopies;
 use crate::model::{ids, time};
 
@@ -44,11 +44,11 @@ pub(super) struct StandIn {
 
 /// Those seen from outside, and which events show them.
 #[derive(Debug, Default)]
-pub(super) struct SeenFromOutside {
+pub(super) struct SeenFromOutside<'f> {
     /// One for every set of credentials.
     pub stand_ins: Vec<StandIn>,
-    /// Event id, and place among the stand-ins.
-    pub events: Vec<(String, usize)>,
+    /// Record, and place among the stand-ins.
+    pub records: Vec<(RecordId<'f>, usize)>,
 }
 
 /// Looks for the callers of all owners' halves whose other half is missing. `all` are the credentials
@@ -59,10 +59,10 @@ pub(super) fn seen_from_outside<'f>(
     outside: impl Fn(&str) -> Option<&'f CredentialFacts>,
     all: &[&CredentialFacts],
     expiries: &[Option<i64>],
-) -> SeenFromOutside {
+) -> SeenFromOutside<'f> {
     let mut seen = SeenFromOutside::default();
     let mut unpaired = calls
-        .filter(|call| call.names_account_only && !copies.contains_key(call.event_id.as_str()))
+        .filter(|call| call.names_account_only && !copies.contains_key(&call.record()))
         .peekable();
     if unpaired.peek().is_none() {
         return seen;
@@ -97,7 +97,7 @@ pub(super) fn seen_from_outside<'f>(
             seen.stand_ins.push(stand_in(caller, all, may_be, *minute));
             seen.stand_ins.len() - 1
         });
-        seen.events.push((call.event_id.clone(), place));
+        seen.records.push((call.record(), place));
     }
     seen
 }

@@ -13,9 +13,11 @@ use super::facts::CredentialFacts;
 use super::forwarded;
 use super::origin::Origin;
 use super::outside::{Answer, Outside};
+use super::plausible::contradicts_itself;
 use super::seen_from_outside::PRINCIPAL_AT_TIME;
 use super::twins::WholeGrant;
 use super::workload;
+use crate::model::arn::Arn;
 use crate::model::strength::Strength;
 
 /// A credential on its way to an origin.
@@ -111,6 +113,11 @@ impl Solver<'_> {
                 origin.detail = claim.map(|name| format!("claimed to be {name}"));
                 return origin;
             }
+            _ if contradicts_itself(facts) => {
+                let mut origin = Origin::unknown("identity_contradicts_itself", label_of(facts));
+                origin.detail = facts.principal_arn.clone().or_else(|| facts.invoked_by.clone());
+                return origin;
+            }
             Some("IAMUser") => self.user(facts),
             Some("Root") => return self.root(i, solved),
             Some("AssumedRole") => return self.role(i, solved),
@@ -154,6 +161,7 @@ impl Solver<'_> {
         let arn = facts
             .principal_arn
             .as_deref()
+            .filter(|arn| Arn::parse(arn).is_some())
             .or_else(|| self.outside.names.user_arn(account, facts.principal_id.as_deref()));
         let name = arn.or(facts.user_name.as_deref()).or(facts.principal_id.as_deref());
         if name.is_none() {

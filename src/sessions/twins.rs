@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 
 use hashbrown::HashMap;
 
-use super::facts::SharedCall;
+use super::facts::{RecordId, SharedCall};
 use super::held::Held;
-use crate::grants::{Grant, cognito, roles_anywhere};
+use crate::grants::{Caller, Grant, cognito, roles_anywhere};
 
 /// An issuing event with its other half.
 #[derive(Debug, Clone, Copy)]
@@ -24,8 +24,8 @@ pub struct WholeGrant<'f> {
     pub place: usize,
 }
 
-/// For the id of each owner's copy, the caller's copy.
-pub type CallerCopies<'f> = HashMap<&'f str, &'f SharedCall>;
+/// For each owner's copy, the caller's copy.
+pub type CallerCopies<'f> = HashMap<RecordId<'f>, &'f SharedCall>;
 
 /// Finds the caller's copy for every owner's copy that has exactly one.
 pub fn caller_copies(shared_calls: &BTreeSet<SharedCall>) -> CallerCopies<'_> {
@@ -39,7 +39,7 @@ pub fn caller_copies(shared_calls: &BTreeSet<SharedCall>) -> CallerCopies<'_> {
             let Some(first) = callers.next() else { continue };
             // Redacted logs may show one shared id everywhere: rivals make the pair worthless.
             if callers.all(|other| other.credential_id == first.credential_id) {
-                copies.insert(&owner.event_id, first);
+                copies.insert(owner.record(), first);
             }
         }
     }
@@ -64,10 +64,11 @@ pub fn whole_grants<'f>(
 ) -> Vec<WholeGrant<'f>> {
     let all = grants.iter().map(AsRef::as_ref).enumerate();
     let (owners, others): (Vec<_>, Vec<_>) = all.partition(|(_, grant)| grant.is_owner_half());
-    let mut by_event: HashMap<&str, usize> = HashMap::new();
+    let mut by_record: HashMap<RecordId, usize> = HashMap::new();
+    let mut by_addendum: HashMap<&str, usize> = HashMap::new();
     for (i, (_, grant)) in others.iter().enumerate() {
-        by_event.insert(&grant.event_id, i);
-        grant.addendum_event_id.iter().for_each(|id| _ = by_event.insert(id, i));
+        by_record.insert(grant.record(), i);
+        grant.addendum_event_id.iter().for_each(|id| _ = by_addendum.insert(id, i));
     }
     let mut whole: Vec<WholeGrant> = others
         .iter()
@@ -76,9 +77,12 @@ pub fn whole_grants<'f>(
     let others: Vec<&Grant> = others.into_iter().map(|(_, grant)| grant).collect();
     let by_issue = index_by_issue(&others);
     for (place, owner) in owners {
-        let shared = copies.get(owner.event_id.as_str());
+        let shared = copies.get(&owner.record());
         let mate = shared
-            .and_then(|copy| by_event.get(copy.event_id.as_str()).copied())
+            .and_then(|copy| {
+                let own = by_record.get(&copy.record()).copied();
+                own.or_else(|| by_addendum.get(copy.event_id.as_str()).copied())
+            })
             .filter(|i| same_issue(others[*i], owner))
             .or_else(|| issue_key(owner).and_then(|key| by_issue.get(&key).copied().flatten()))
             .filter(|i| agree(&others[*i].caller.principal_id, &owner.caller.principal_id));
@@ -138,8 +142,16 @@ fn issues_shown_twice(whole: &[WholeGrant]) -> Vec<(usize, usize)> {
 
 fn is_one_issue(own: &Grant, by_sts: &Grant) -> bool {
     (own.second() - by_sts.second()).abs() <= 1
+        && asked_by(own, &by_sts.caller)
         && agree(&own.child.role_arn, &by_sts.child.role_arn)
         && agree(&own.child.account_id, &by_sts.child.account_id)
+}
+
+/// Whether a caller of STS is the service that handed out a role's credentials.
+fn asked_by(own: &Grant, caller: &Caller) -> bool {
+    let service = if own.kind == roles_anywhere::NAME { "rolesanywhere." } else { "cognito-" };
+    let names = [&caller.invoked_by, &caller.identity_provider];
+    names.into_iter().flatten().any(|name| name.starts_with(service))
 }
 
 /// Whether two values are the same as far as both are known.

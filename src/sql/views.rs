@@ -72,5 +72,5 @@ SELECT e.event_time, e.event_date,
        e.error_message, e.resources,
        e.request_parameters, e.event_id, c.unresolved_reason
 FROM events e
-LEFT JOIN attributions a ON a.event_id = e.event_id
+LEFT JOIN attributions a ON a.event_id = e.event_id AND a.record_hash = e.record_hash
 LEFT JOIN credentials c ON c.credential_id = coalesce(a.credential_id, e.credential_id)";

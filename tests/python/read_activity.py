@@ -25,7 +25,7 @@ def with_duckdb(store):
         """
         SELECT e.event_id, c.origin_type, c.origin, c.depth
         FROM events e
-        LEFT JOIN attributions a ON a.event_id = e.event_id
+        LEFT JOIN attributions a ON a.event_id = e.event_id AND a.record_hash = e.record_hash
         LEFT JOIN credentials c ON c.credential_id = coalesce(a.credential_id, e.credential_id)
         ORDER BY e.event_id
         """

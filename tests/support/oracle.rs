@@ -88,6 +88,31 @@ fn kind(record: Record<'_>) -> &str {
     text(record, "/userIdentity/type").unwrap_or("")
 }
 
+/// Whether type, ARN, account and names of the identity cannot all be true.
+fn contradicts_itself(record: Record) -> bool {
+    let account = text(record, "/userIdentity/accountId");
+    let parts: Vec<&str> = text(record, "/userIdentity/arn").unwrap_or("").splitn(6, ':').collect();
+    let fits = |service: &str, start: &str| {
+        parts.len() < 6 || parts[2] == service && parts[5].starts_with(start)
+    };
+    let own_account = parts.len() < 6 || account.is_none_or(|account| parts[4] == account);
+    match kind(record) {
+        "IAMUser" => {
+            let name = text(record, "/userIdentity/userName").filter(|_| parts.len() == 6);
+            let last = parts.last().and_then(|resource| resource.rsplit('/').next());
+            let other = name.is_some_and(|name| Some(name) != last);
+            !fits("iam", "user/") || !own_account || other
+        }
+        "Root" => !fits("iam", "root") || !own_account,
+        "AssumedRole" => !fits("sts", "assumed-role/") && !fits("iam", "role/"),
+        "FederatedUser" => !fits("sts", "federated-user/"),
+        "AWSService" | "" => {
+            text(record, "/userIdentity/invokedBy").is_some_and(|name| name.contains('@'))
+        }
+        _ => false,
+    }
+}
+
 fn event_name(record: Record<'_>) -> &str {
     text(record, "/eventName").unwrap_or("")
 }
@@ -464,10 +489,14 @@ impl<'r> Oracle<'r> {
         if let Some(outside) = named_by_request(record) {
             return outside;
         }
+        if contradicts_itself(record) {
+            return Answer::unknown();
+        }
         match kind(record) {
             "AWSAccount" => self.other_account(record, path),
             "IAMUser" => {
-                let arn = text(record, "/userIdentity/arn").or_else(|| self.last_name(record));
+                let arn = text(record, "/userIdentity/arn").filter(|arn| arn.starts_with("arn:"));
+                let arn = arn.or_else(|| self.last_name(record));
                 let name = arn.or(user).or(principal);
                 Answer::of("IAMUser", name, account).borne_by(principal, None)
             }
@@ -580,7 +609,11 @@ impl<'r> Oracle<'r> {
                 && text(r, &format!("{block}/accountId")) == Some(account)
         });
         let names = names
-            .filter_map(|(r, block, arn)| Some((time_of(r), text(r, &format!("{block}{arn}"))?)));
+            .filter_map(|(r, block, arn)| Some((time_of(r), text(r, &format!("{block}{arn}"))?)))
+            .filter(|(_, arn)| {
+                let parts: Vec<&str> = arn.splitn(6, ':').collect();
+                parts.len() == 6 && parts[4] == account && parts[5].starts_with("user/")
+            });
         names.max().map(|(_, arn)| arn)
     }
 
@@ -641,7 +674,9 @@ impl<'r> Oracle<'r> {
     /// rewritten.
     fn shown_by_service(&self, grant: Record<'r>) -> bool {
         let one_issue = |own: Record<'r>, by_sts: Record<'r>| {
+            let service = text(by_sts, "/userIdentity/invokedBy");
             issued_key(own).is_some()
+                && service.is_some_and(|name| name.starts_with("rolesanywhere."))
                 && issued_key(own) == issued_key(by_sts)
                 && (time_of(own) - time_of(by_sts)).abs() <= 1
                 && own["requestParameters"]["roleArn"] == by_sts["requestParameters"]["roleArn"]

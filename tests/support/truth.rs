@@ -97,6 +97,12 @@ fn text<'b>(batch: &'b RecordBatch, name: &str) -> &'b StringArray {
     batch.column_by_name(name).unwrap().as_any().downcast_ref().unwrap()
 }
 
+/// The content of a record.
+fn hash(batch: &RecordBatch, row: usize) -> i64 {
+    let hashes = batch.column_by_name("record_hash").unwrap();
+    hashes.as_any().downcast_ref::<Int64Array>().unwrap().value(row)
+}
+
 /// What `activity` says, by event id, straight from the tables, as the view joins them.
 pub fn said(loaded: &Loaded) -> HashMap<String, Said> {
     let mut credentials = HashMap::new();
@@ -122,7 +128,7 @@ pub fn said(loaded: &Loaded) -> HashMap<String, Said> {
     for batch in &loaded.tables["attributions"] {
         for row in 0..batch.num_rows() {
             let value = |name| text(batch, name).value(row).to_owned();
-            attributed.insert(value("event_id"), value("credential_id"));
+            attributed.insert((value("event_id"), hash(batch, row)), value("credential_id"));
         }
     }
     let mut said = HashMap::new();
@@ -130,7 +136,8 @@ pub fn said(loaded: &Loaded) -> HashMap<String, Said> {
         for row in 0..batch.num_rows() {
             let event = text(batch, "event_id").value(row).to_owned();
             let own = text(batch, "credential_id").value(row);
-            let credential = attributed.get(&event).map_or(own, String::as_str);
+            let record = (event.clone(), hash(batch, row));
+            let credential = attributed.get(&record).map_or(own, String::as_str);
             said.insert(event.clone(), credentials[credential].clone());
         }
     }

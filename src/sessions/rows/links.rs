@@ -6,11 +6,16 @@ use crate::sessions::columns::{ATTRIBUTIONS, LINKS};
 use crate::sessions::link::{Attribution, Linked, LinkedCredential, LinkedGrant};
 use crate::table::build::Cell;
 
+/// Refused candidates listed of one credential: they bear on no answer, and in a crowd of one second there
+/// would be as many as there are pairs of grants and keys.
+const MOST_REFUSED: usize = 100;
+
 pub(super) fn rows<'l>(linked: &'l Linked<'l>) -> TableRows<'l> {
     let mut hops: Vec<Hop> = Vec::new();
     for credential in linked.credentials.iter().filter(|c| c.home) {
         let candidates = &credential.candidates;
-        let all = candidates.found.iter().chain(&candidates.refused);
+        let refused = candidates.refused.iter().take(MOST_REFUSED);
+        let all = candidates.found.iter().chain(refused);
         hops.extend(all.map(|candidate| {
             let grant = &linked.grants[candidate.grant];
             let caller = grant.caller.map(|caller| &linked.credentials[caller]);
@@ -64,6 +69,7 @@ pub(super) fn attributions<'l>(linked: &'l Linked<'l>) -> TableRows<'l> {
 fn attribution_row(attribution: &Attribution) -> Vec<Cell<'_>> {
     vec![
         attribution.event_id.as_str().into(),
+        Cell::Int(attribution.record_hash.cast_signed()),
         attribution.credential_id.as_str().into(),
         attribution.rule.into(),
         attribution.strength.as_str().into(),

@@ -1,0 +1,83 @@
+//! Records that no honest log has: one event id over two contents, identities that contradict
+//! themselves, crowds in one second.
+
+mod support;
+
+use serde_json::{Value, json};
+use support::scene::{AWAY, Caller, HOME, Role, Scene, ask};
+
+const WHO: &str = "SELECT event_name, split_part(origin, '/', -1) AS who, chain_strength,
+            unresolved_reason FROM activity ORDER BY event_time, event_name, recipient_account_id";
+
+fn user(name: &str) -> Caller {
+    Caller::user(HOME, name)
+}
+
+/// The owner's half of anna's call and a call of somebody else, or an altered copy of the half, under
+/// one event id: what proves one of them proves nothing about the other.
+#[test]
+fn two_contents_under_one_event_id_have_an_origin_each() {
+    let role = Role::new(AWAY, "Admin");
+    let half =
+        Caller(json!({ "type": "AWSAccount", "principalId": "AIDAANNA", "accountId": HOME }));
+    for (caller, call, said) in [
+        (user("bob"), "s3:DeleteBucket", "DeleteBucket | bob | exact | NULL"),
+        (half, "s3:DeleteBucket", "DeleteBucket | anna | inferred | NULL"),
+        (Caller::service("ec2.amazonaws.com"), "s3:Put", "Put | ec2.amazonaws.com | exact | NULL"),
+    ] {
+        let mut scene = Scene::default();
+        scene.assume_across("09:00:00", &user("anna"), &role, "x", "ASIAONE", (true, true));
+        let shared = scene.records[1]["eventID"].clone();
+        let shared_event = scene.records[1]["sharedEventID"].clone();
+        scene.record("09:05:00", &caller, call, json!({ "sharedEventID": shared_event }));
+        scene.records[2]["eventID"] = shared;
+        let assumed = "AssumeRole | anna | exact | NULL";
+        assert_eq!(ask(scene.load_in_any_order(), WHO), [assumed, assumed, said]);
+    }
+}
+
+#[test]
+fn an_identity_that_contradicts_itself_names_nobody() {
+    let session = Role::new(HOME, "Dev").session("anna", "09:00:00", "ASIADEV");
+    let arn = |text: String| Value::from(text);
+    for odd in [
+        user("zoe").with("/userName", "anna".into()),
+        user("zoe").with("/accountId", AWAY.into()),
+        user("zoe").with("/arn", session.0["arn"].clone()),
+        user("zoe").with("/type", "Root".into()),
+        session.with("/arn", arn(format!("arn:aws:iam::{HOME}:user/anna"))),
+        Caller::service("anna@corp.example"),
+    ] {
+        let mut scene = Scene::default();
+        scene.call("09:00:00", &odd, "s3:PutObject");
+        let nobody = "PutObject | NULL | none | identity_contradicts_itself";
+        assert_eq!(scene.ask(WHO), [nobody], "{}", odd.0);
+    }
+}
+
+#[test]
+fn an_arn_without_form_is_no_name() {
+    let mut scene = Scene::default();
+    for name in ["anna", "zoe"] {
+        scene.call("09:00:00", &user(name).with("/arn", "REDACTED".into()), "s3:PutObject");
+    }
+    let said = ["PutObject | anna | exact | NULL", "PutObject | zoe | exact | NULL"];
+    assert_eq!(scene.ask(&WHO.replace("event_name, recipient_account_id", "who")), said);
+}
+
+/// Grants of other keys bear on no answer: they are counted, and the first of them shown.
+#[test]
+fn a_crowd_in_one_second_is_counted_and_shown_in_part() {
+    let mut scene = Scene::default();
+    let role = Role::new(HOME, "Bulk");
+    for i in 0..130 {
+        scene.assume("09:00:00", &user("anna"), &role, "b", &format!("ASIAKNOWN{i:03}"));
+        let stranger = role.session("b", "09:00:00", &format!("ASIASTRANGER{i:03}"));
+        scene.call("09:00:05", &stranger, "s3:GetObject");
+    }
+    let sql = "SELECT child_access_key_id, candidates, count(*) AS shown FROM links
+               GROUP BY 1, 2 ORDER BY 1";
+    let said = ask(scene.load_in_any_order(), sql);
+    let strangers = said.iter().filter(|row| row.starts_with("ASIASTRANGER"));
+    assert_eq!(strangers.filter(|row| row.ends_with(" | 130 | 100")).count(), 130);
+}
