@@ -72,7 +72,7 @@ mod tests {
             ("AssumedRole", &role, false),
             ("AssumedRole", "arn:aws:sts::222222222222:assumed-role/R/x", false),
             ("AssumedRole", &user, true),
-            ("FederatedUser", &session, true),
+            ("FederatedUser", session, true),
             ("SAMLUser", &user, false),
         ] {
             assert_eq!(contradicts_itself(&identity(kind, arn)), wrong, "{kind} {arn}");
