@@ -121,9 +121,11 @@ fn the_page_is_whole_in_a_browser_and_hostile_names_stay_text() {
             let facts = &page[look];
             let place = format!("{name}, {look}");
             assert_eq!(facts["wider"], json!({"page": false, "elements": []}), "{place}");
-            for none in
-                ["scripts", "foreign", "handlers", "images", "unnamed", "scrollers", "sections"]
-            {
+            assert_eq!(facts["faint"], json!([]), "{place}: contrast");
+            for none in ["scripts", "foreign", "handlers", "images", "unnamed", "scrollers"] {
+                assert_eq!(facts[none], 0, "{place}: {none}");
+            }
+            for none in ["sections", "uncaptioned"] {
                 assert_eq!(facts[none], 0, "{place}: {none}");
             }
             assert_eq!(facts["duplicates"], json!([]), "{place}");
@@ -256,6 +258,14 @@ fn the_numbers_are_those_of_the_tables() {
     );
     assert_eq!(notable["evidence"][0]["grant_event_id"], "247424d3-6b19-414b-b9f9-f76e7ec6c2e3");
 
+    // What is cut says how much there is, and the command that shows it.
+    let part = place.done(&["report", "break-glass", "--until", "2024-05-01T18:00:00Z"]);
+    let command = "query --name writes-under-assumed-roles -p until=2024-05-01T18:00:00Z";
+    assert!(part.contains(&format!("All rows: `roletrail {command}`")), "{part}");
+    let all =
+        place.done(&[&command.split(' ').collect::<Vec<_>>()[..], &["--format", "csv"]].concat());
+    let rows = all.lines().count() - 1;
+    assert!(rows > 20 && part.contains(&format!("{rows} rows")), "{rows}: {part}");
     let markdown = place.done(&["report", "break-glass"]);
     assert!(
         markdown.starts_with("# Emergency access\n")

@@ -31,6 +31,7 @@ FACTS = """() => ({
   images: document.querySelectorAll('img,iframe,object,embed,link').length,
   unnamed: [...document.querySelectorAll('svg')].filter(e => !e.getAttribute('aria-label')).length,
   scrollers: [...document.querySelectorAll('.scroll')].filter(e => e.tabIndex !== 0 || !e.getAttribute('aria-label')).length,
+  uncaptioned: [...document.querySelectorAll('table')].filter(t => !t.caption || [...t.querySelectorAll('th')].some(h => !h.scope)).length,
   headings: [...document.querySelectorAll('h1,h2,h3,h4')].map(e => +e.tagName[1]),
   landmarks: ['header', 'main', 'footer'].map(n => document.querySelectorAll('body > ' + n).length),
   duplicates: [...document.querySelectorAll('[id]')].map(e => e.id).filter((id, i, all) => all.indexOf(id) !== i),
@@ -41,6 +42,30 @@ FACTS = """() => ({
   background: getComputedStyle(document.body).backgroundColor,
   text: document.body.textContent,
 })"""
+
+# Text that stands out too little from what is behind it: WCAG 2.2, 1.4.3.
+FAINT = """() => {
+  const parts = c => { const m = c.match(/[\\d.]+/g).map(Number); return m.length < 4 ? [...m, 1] : m; };
+  const over = (a, b) => [0, 1, 2].map(i => a[i] * a[3] + b[i] * (1 - a[3])).concat([1]);
+  const behind = e => {
+    const layers = [];
+    for (; e; e = e.parentElement) layers.unshift(parts(getComputedStyle(e).backgroundColor));
+    return layers.reduce((below, layer) => over(layer, below), [255, 255, 255, 1]);
+  };
+  const light = c => { const [r, g, b] = c.slice(0, 3).map(v => v / 255).map(v => v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4);
+    return .2126 * r + .7152 * g + .0722 * b; };
+  const found = [];
+  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walk.nextNode()) {
+    const e = walk.currentNode.parentElement, style = getComputedStyle(e), size = parseFloat(style.fontSize);
+    if (!walk.currentNode.textContent.trim() || !e.getClientRects().length || e.closest('svg title')) continue;
+    const below = behind(e), above = over(parts(e.closest('svg') ? style.fill : style.color), below);
+    const [x, y] = [light(above), light(below)].sort((a, b) => b - a);
+    const large = size >= 24 || size >= 18.66 && style.fontWeight >= 700;
+    if ((x + .05) / (y + .05) < (large ? 3 : 4.5)) found.push(e.outerHTML.slice(0, 80));
+  }
+  return found.slice(0, 5);
+}"""
 
 
 def open_all(page):
@@ -77,6 +102,7 @@ def main():
                     page.screenshot(path=shots / f"{file.stem}-{name}.png", full_page=True)
                 open_all(page)
                 seen[name]["wider"] = page.evaluate(WIDER)
+                seen[name]["faint"] = page.evaluate(FAINT)
                 if width == 1280 and scheme == "light":
                     page.keyboard.press("Tab")
                     seen["first_stop"] = page.evaluate("document.activeElement.className")

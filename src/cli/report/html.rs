@@ -121,6 +121,7 @@ fn over_time(report: &Report) -> Markup {
                     summary { "The same as a table" }
                     div.scroll tabindex="0" role="region" aria-label="Activity over time as a table" {
                         table {
+                            caption.hidden { "Activity over time" }
                             thead { tr { th scope="col" { "From (UTC)" } th.number scope="col" { "Other calls" } th.number scope="col" { "Changes" } th.number scope="col" { "Failed" } } }
                             tbody {
                                 @for b in activity.buckets.iter().filter(|b| b.reads + b.writes + b.errors > 0) {

@@ -72,8 +72,8 @@ fn push_finding(out: &mut String, finding: &Finding) -> Result<()> {
         out.push_str(&format!("| {} |\n", cells.join(" | ")));
     }
     if finding.rows > rows.len().min(MOST_ROWS) as u64 {
-        let name = md(&finding.query);
-        out.push_str(&format!("\nAll rows: `roletrail query --name {name}`\n"));
+        let command = text::command(finding).replace('`', "'");
+        out.push_str(&format!("\nAll rows: `{command}`\n"));
     }
     if !finding.cannot_know.is_empty() {
         out.push_str(&format!("\n*Cannot know: {}*\n", md(&finding.cannot_know)));

@@ -71,23 +71,28 @@ fn one_finding(finding: &Finding) -> Result<Markup> {
                 span.rows { (text::count(finding.rows, "row")) }
             }
             div.scroll tabindex="0" role="region" aria-label=(finding.title) {
-                table {
+                // On a phone rows become cards; the roles keep it a table to those who do not see it.
+                table.cards role="table" {
                     caption.hidden { (finding.title) }
-                    thead { tr { @for c in &telling { th.number[numeric(c)] scope="col" { (c.replace('_', " ")) } } } }
-                    tbody {
+                    thead role="rowgroup" { tr role="row" { @for c in &telling { th.number[numeric(c)] role="columnheader" scope="col" { (heading(c)) } } } }
+                    tbody role="rowgroup" {
                         @for row in &rows {
-                            tr { @for c in &telling { td.number[numeric(c)] { (shown(c, &row[c.as_str()])) } } }
+                            tr role="row" { @for c in &telling { td.number[numeric(c)] role="cell" data-label=(heading(c)) { (shown(c, &row[c.as_str()])) } } }
                         }
                     }
                 }
             }
             @if finding.rows > rows.len() as u64 {
                 p.note { "The first " (rows.len()) " of " (text::number(finding.rows)) " rows. All of them: "
-                    code { "roletrail query --name " (finding.query) } }
+                    code { (text::command(finding)) } }
             }
             (behind(finding))
         }
     })
+}
+
+fn heading(column: &str) -> String {
+    column.replace('_', " ")
 }
 
 fn is_empty(value: &Value) -> bool {
@@ -100,7 +105,8 @@ fn shown(column: &str, value: &Value) -> Markup {
     // An instant is one word to a reader, and stands on one line.
     let is_time = plain.len() == 20 && plain.ends_with('Z') && plain.as_bytes()[10] == b'T';
     html! {
-        div.v { @if is_time { span.time { (plain.trim_end_matches('Z').replacen('T', " ", 1)) } }
+        div.v { @if plain.is_empty() {}
+        @else if is_time { span.time { (plain.trim_end_matches('Z').replacen('T', " ", 1)) } }
         @else if id { span.id { (plain) } }
         @else { (plain) } }
     }
@@ -190,6 +196,7 @@ pub fn chains(report: &Report) -> Markup {
                     summary { "The same as a table" }
                     div.scroll tabindex="0" role="region" aria-label="Role chains as a table" {
                         table {
+                            caption.hidden { "Role chains" }
                             thead { tr { th scope="col" { "Way" } th.number scope="col" { "Sessions" } th.number scope="col" { "Calls" } th.number scope="col" { "Changes" } } }
                             tbody { @for path in &paths.shown {
                                 tr {
@@ -225,6 +232,7 @@ pub fn attribution(report: &Report) -> Markup {
                 }
                 div.scroll tabindex="0" role="region" aria-label="Calls by how their origin is known" {
                     table {
+                        caption.hidden { "Calls by how well their origin is known" }
                         thead { tr { th scope="col" { "Origin" } th.number scope="col" { "Calls" } th.number scope="col" { "Share" } th.number scope="col" { "Sessions" } th scope="col" { "What to do" } } }
                         tbody { @for o in &known.outcomes {
                             tr {

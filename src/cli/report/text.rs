@@ -137,6 +137,13 @@ pub fn found(report: &Report) -> impl Iterator<Item = &Finding> {
     report.findings.iter().filter(|finding| finding.rows > 0)
 }
 
+/// The command that gives all rows of a finding: the same query, values and window.
+pub fn command(finding: &Finding) -> String {
+    let given = finding.params.iter().map(|(name, value)| format!("{name}={value}"));
+    let given: String = given.map(|given| format!(" -p {}", words::shell(&given))).collect();
+    format!("roletrail query --name {}{given}", finding.query)
+}
+
 /// A value of a finding's row as people read it.
 pub fn cell(column: &str, value: &Value) -> String {
     let text = match value {

@@ -1,16 +1,8 @@
 //! The units as text, each word quoted as its reader wants it.
 
+use super::super::words::shell;
 use super::{CLAIM, CONFIG, Every, Job};
 use crate::error::Result;
-
-/// A word for a POSIX shell.
-fn shell(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/_-.:=@,+".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', "'\\''"))
-}
 
 /// Both commands in one line for a POSIX shell; `last` stands before the second.
 fn shell_line(job: &Job, last: &str) -> String {
