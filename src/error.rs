@@ -51,6 +51,21 @@ pub enum Error {
         /// What is wrong with it.
         message: String,
     },
+    /// Another process wrote to the store between this one's beginning and its end; nothing of this
+    /// one's is in.
+    #[error("store {}: another process wrote to it meanwhile; nothing was changed", path.display())]
+    Conflict {
+        /// The store.
+        path: PathBuf,
+    },
+    /// A file of the store is missing, or is not what it was when it was written.
+    #[error("{}: {message}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
     /// The input does not fit into the memory that was allowed.
     #[error("{message}")]
     TooLarge {
@@ -121,6 +136,11 @@ impl Error {
             Error::NothingReadable { .. } => Some(
                 "give a folder, file or glob of .json.gz files, for example AWSLogs/111111111111/CloudTrail, or \
                  s3://BUCKET/PREFIX",
+            ),
+            Error::Conflict { .. } => Some("repeat the command"),
+            Error::Damaged { .. } => Some(
+                "`roletrail store check` tells what else is damaged; bring the file back from a copy, \
+                 ask for an earlier snapshot with --as-of, or ingest the logs again into a new store",
             ),
             _ => None,
         }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use arrow::array::RecordBatch;
 
@@ -16,12 +17,12 @@ use crate::intake::{self, Books, DayEvents, FileBook, Intake, Options, Progress,
 use crate::ledger;
 use crate::linking::{self, Brought};
 use crate::model::time;
-use crate::redact;
+use crate::redact::{self, Note};
 use crate::sessions::Facts;
 use crate::sources::{Found, LeftOut, discover};
 use crate::store::columns::{COVERAGE, FILES, REJECTS};
 use crate::store::compact::{self, Merging};
-use crate::store::{DataFile, Place, Snapshot, Transaction};
+use crate::store::{DataFile, Location, Place, Snapshot, Transaction};
 use crate::table::TableDef;
 
 /// What an ingest did.
@@ -51,14 +52,43 @@ pub struct Loaded {
     pub problems: Vec<FileReject>,
 }
 
-/// Loads logs into the store at `dir`, which is made if there is none. Safe to repeat: files that
-/// are in are not read again, and an ingest that is killed leaves the store as it was.
+/// Loads logs into the store, which is made if there is none. Safe to repeat: files that are in are
+/// not read again, and an ingest that is killed leaves the store as it was. Where another ingest into
+/// a bucket came first it begins again on top of that one.
 ///
 /// # Errors
 /// [`Error::NothingReadable`] when no source holds a log; trouble with the store. Trouble with
 /// single files and records is in [`Ingested::problems`].
 pub async fn ingest(
-    dir: &Path,
+    at: impl Into<Location>,
+    sources: &[String],
+    options: &Options,
+    progress: &dyn Progress,
+) -> Result<Ingested> {
+    let at = at.into();
+    // Standard input cannot be read again.
+    let repeatable = !sources.iter().any(|source| source == "-");
+    for attempt in 0.. {
+        match ingest_once(&at, sources, options, progress).await {
+            Err(Error::Conflict { .. }) if repeatable && attempt < MOST_REPEATS => {
+                progress.waiting();
+                let most = FIRST_PAUSE_MILLIS << attempt;
+                let pause = rand::random::<u64>() % most;
+                tokio::time::sleep(Duration::from_millis(pause)).await;
+            }
+            done => return done,
+        }
+    }
+    Err(Error::Conflict { path: at.path() })
+}
+
+/// How often an ingest begins again because another came first.
+const MOST_REPEATS: u32 = 8;
+/// Longest pause before the first time; each further one may take twice as long.
+const FIRST_PAUSE_MILLIS: u64 = 500;
+
+async fn ingest_once(
+    at: &Location,
     sources: &[String],
     options: &Options,
     progress: &dyn Progress,
@@ -70,21 +100,21 @@ pub async fn ingest(
         add_unreadable(&found, &mut intake, options);
         return Err(nothing_readable(sources, &found, &intake));
     }
-    let mut tx = match Transaction::try_begin(dir).await? {
+    let mut tx = match Transaction::try_begin(at.clone()).await? {
         Some(tx) => tx,
         None => {
             progress.waiting();
-            Transaction::begin(dir).await?
+            Transaction::begin(at.clone()).await?
         }
     };
-    redact::check_store(tx.dir(), options.redactor.as_ref(), tx.base().is_none())?;
+    note_redaction(&tx, options)?;
     let known = ledger::KnownFiles::read(&tx)?;
     let (files, already_in) =
         known.new_among(std::mem::take(&mut found.files), &|path: &Path| options.shown(path));
     let sink = StoreSink::new(&tx);
     let stored = |day: i32, each: &mut dyn FnMut(&str, u64)| ledger::stored_events(&tx, day, each);
     let mut intake = {
-        let seen = Seen::new(&stored).spilling_to(tx.dir());
+        let seen = Seen::new(&stored).spilling_to(&tx.scratch());
         intake::run(&files, seen, options, &sink, progress)?
     };
     sink.rejects(add_unreadable(&found, &mut intake, options))?;
@@ -112,16 +142,25 @@ pub async fn ingest(
     }
     let pays = compact::pays(&tx)?;
     let mut snapshot = tx.commit().await?;
-    let merged = if pays { merge_small_files(dir, &mut snapshot).await } else { None };
+    let merged = if pays { merge_small_files(at, &mut snapshot).await } else { None };
     let conflicts = intake.books.into_iter().filter(|file| file.conflicts > 0).collect();
     Ok(Ingested { books, problems: intake.first_rejects, conflicts, merged, snapshot })
 }
 
+fn note_redaction(tx: &Transaction, options: &Options) -> Result<()> {
+    let note = tx.location().read(redact::MARKER)?;
+    match redact::check_store(note.as_deref(), options.redactor.as_ref(), tx.base().is_none())? {
+        Note::Stays => Ok(()),
+        Note::Write(text) => tx.location().replace(redact::MARKER, text.as_bytes()),
+        Note::Remove => tx.location().remove(redact::MARKER),
+    }
+}
+
 /// A transaction of its own: what was loaded is in, whatever comes of this. Where another process has
 /// begun to write meanwhile it is left to that one.
-async fn merge_small_files(dir: &Path, snapshot: &mut Snapshot) -> Option<Result<Merging>> {
+async fn merge_small_files(at: &Location, snapshot: &mut Snapshot) -> Option<Result<Merging>> {
     let merged = async {
-        match Transaction::try_begin(dir).await? {
+        match Transaction::try_begin(at.clone()).await? {
             Some(tx) => compact::compact(tx, compact::PAYS_FROM).await.map(Some),
             None => Ok(None),
         }

@@ -26,7 +26,7 @@ fn run(store: &Path, args: &str, kib: Option<u64>) -> (Option<i32>, String) {
 
 /// Snapshot, events, and a sum over who did what; nothing where there is no store.
 fn state(store: &Path) -> Option<(u64, String)> {
-    if !Store::exists(store) {
+    if !Store::exists(store).unwrap() {
         return None;
     }
     Runtime::new().unwrap().block_on(async {

@@ -91,7 +91,7 @@ fn keeper() {
 
 /// Every snapshot that is kept is whole: `files` counts the rows of `rejects`.
 async fn check_kept(dir: &Path) -> (u64, i64) {
-    if !Store::exists(dir) {
+    if !Store::exists(dir).unwrap() {
         return (0, 0);
     }
     let now = Store::open(dir).await.unwrap();
@@ -165,7 +165,7 @@ async fn number(store: &Store, sql: &str) -> i64 {
 
 /// Every snapshot holds as many ingests as its number says, in both tables.
 async fn check(dir: &Path) -> u64 {
-    if !Store::exists(dir) {
+    if !Store::exists(dir).unwrap() {
         return 0;
     }
     let store = Store::open(dir).await.unwrap();

@@ -295,7 +295,7 @@ fn refusals_name_cause_and_remedy_and_no_secret() {
     assert_eq!(none.code, 2, "{}", none.err);
     assert!(none.err.contains("no AWS credentials") && none.err.contains("--no-sign-request"));
     let store = place.run(&["--store", "s3://logs/store", "sessions"]);
-    assert!(store.code == 2 && store.err.contains("a store in S3"), "{}", store.err);
+    assert!(store.code == 1 && store.err.contains("no store at s3://logs/store"), "{}", store.err);
     let profile = alone(&[("AWS_PROFILE", "nobody")]);
     assert!(profile.err.contains("no AWS profile nobody"), "{}", profile.err);
     let no_server =

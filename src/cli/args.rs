@@ -17,7 +17,7 @@ use crate::sql::Dialect;
 #[derive(Debug, Parser)]
 #[command(name = "roletrail", version, about, max_term_width = 100)]
 pub struct Args {
-    /// The store: a folder of Delta Lake tables
+    /// The store: a folder of Delta Lake tables, or s3://BUCKET/PREFIX
     #[arg(
         long,
         global = true,

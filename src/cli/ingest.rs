@@ -8,14 +8,16 @@ use super::exit::Outcome;
 use super::ui::Ui;
 use crate::answers::Window;
 use crate::decode::Limits;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::intake::books::FileReject;
 use crate::intake::{Books, Options};
 use crate::model::time;
 use crate::output::safe;
 use crate::pipeline;
 use crate::redact::{Key, Redactor, key_beside};
+use crate::sources::s3::SCHEME;
 use crate::sources::{self, LeftOut, Selection};
+use crate::store::Location;
 
 /// Runs the command.
 pub async fn run(store: &Path, command: Ingest, ui: &Ui) -> Result<Outcome> {
@@ -28,10 +30,12 @@ pub async fn run(store: &Path, command: Ingest, ui: &Ui) -> Result<Outcome> {
         since: window.since,
         until: window.until,
     };
+    let s3 = command.s3.settings();
+    let at = Location::of(store, &s3)?;
     let redactor = redactor(store, command.redact, command.redact_key_file.as_deref(), ui)?;
     let options = Options {
         redactor,
-        sources: sources::Options { only, s3: command.s3.settings() },
+        sources: sources::Options { only, s3 },
         threads: size(command.threads, 1),
         inflated_bytes: command.max_inflated.saturating_mul(1 << 20),
         limits: Limits {
@@ -44,7 +48,7 @@ pub async fn run(store: &Path, command: Ingest, ui: &Ui) -> Result<Outcome> {
     };
     let started = Instant::now();
     let bar = ui.progress();
-    let done = pipeline::ingest(store, &command.sources, &options, &bar).await?;
+    let done = pipeline::ingest(at, &command.sources, &options, &bar).await?;
     report_problems(&done.problems, done.books.rejected, ui);
     for file in &done.conflicts {
         let path = file.path.display();
@@ -79,6 +83,13 @@ pub fn redactor(
     let key = match (file, std::env::var_os("ROLETRAIL_REDACT_KEY")) {
         (Some(file), _) => Key::read(file)?,
         (None, Some(text)) => Key::new(text.as_encoded_bytes())?,
+        (None, None) if store.to_string_lossy().starts_with(SCHEME) => {
+            return Err(Error::usage_hint(
+                "a store in S3 has no place beside it for the key of the pseudonyms",
+                "give the key with --redact-key-file FILE or ROLETRAIL_REDACT_KEY; make one with: \
+                 head -c 32 /dev/urandom | base64 > FILE",
+            ));
+        }
         (None, None) => {
             let path = key_beside(store);
             let (key, made) = Key::read_or_make(&path)?;

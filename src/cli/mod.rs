@@ -97,12 +97,6 @@ fn start(args: Args) -> ExitCode {
 
 async fn run(args: Args, ui: &ui::Ui) -> crate::error::Result<exit::Outcome> {
     let store = args.store;
-    if store.to_string_lossy().starts_with(crate::sources::s3::SCHEME) {
-        return Err(crate::error::Error::usage_hint(
-            format!("a store in S3 ({}) is not built in", store.display()),
-            "give a folder, and copy it when it is made: aws s3 sync DIR s3://BUCKET/PREFIX",
-        ));
-    }
     match args.command {
         Command::Ingest(command) => ingest::run(&store, command, ui).await,
         Command::Query(command) => query::run(&store, command, ui).await,

@@ -13,7 +13,7 @@ use crate::model::time;
 use crate::pipeline;
 use crate::sources;
 use crate::sql::{Params, Source, Sql};
-use crate::store::Store;
+use crate::store::{Location, Store};
 
 /// Options that every reading command has.
 #[derive(Debug, Clone, Args)]
@@ -48,7 +48,7 @@ pub async fn open(store: &Path, args: &SourceArgs, ui: &Ui) -> Result<Sql> {
         super::ingest::report_problems(&loaded.problems, loaded.books.rejected, ui);
         return Sql::open(Source::Memory(loaded.tables), memory / 2).await;
     }
-    let store = open_store(store, args.as_of).await?;
+    let store = open_store(store, args.as_of, &args.s3).await?;
     Sql::open(Source::Store(store), memory / 2).await
 }
 
@@ -56,8 +56,9 @@ pub async fn open(store: &Path, args: &SourceArgs, ui: &Ui) -> Result<Sql> {
 ///
 /// # Errors
 /// [`Error::NotFound`] where there is none; the store's.
-pub async fn open_store(store: &Path, as_of: Option<u64>) -> Result<Store> {
-    if !Store::exists(store) {
+pub async fn open_store(store: &Path, as_of: Option<u64>, s3: &S3Args) -> Result<Store> {
+    let at = Location::of(store, &s3.settings())?;
+    if !Store::exists(at.clone())? {
         return Err(Error::NotFound {
             message: format!("there is no store at {}", store.display()),
             hint: Some(
@@ -68,8 +69,8 @@ pub async fn open_store(store: &Path, as_of: Option<u64>) -> Result<Store> {
         });
     }
     match as_of {
-        Some(id) => Store::open_as_of(store, id).await,
-        None => Store::open(store).await,
+        Some(id) => Store::open_as_of(at, id).await,
+        None => Store::open(at).await,
     }
 }
 

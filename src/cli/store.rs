@@ -7,6 +7,7 @@ use clap::{Subcommand, value_parser};
 
 use super::args::OutputArgs;
 use super::exit::Outcome;
+use super::s3::S3Args;
 use super::ui::Ui;
 use super::{destination, source};
 use crate::error::{Error, Result};
@@ -24,7 +25,7 @@ pub enum StoreCommand {
     /// Show tables, rows, sizes, time spans and snapshots
     Info(Info),
     /// Merge small files of the same day; answers stay as they are
-    Compact,
+    Compact(Compact),
     /// Remove files that no kept snapshot needs
     Vacuum(Vacuum),
 }
@@ -38,6 +39,17 @@ pub struct Info {
     /// How the answer is written
     #[command(flatten)]
     pub output: OutputArgs,
+    /// How S3 is asked
+    #[command(flatten)]
+    pub s3: S3Args,
+}
+
+/// `store compact`
+#[derive(Debug, clap::Args)]
+pub struct Compact {
+    /// How S3 is asked
+    #[command(flatten)]
+    pub s3: S3Args,
 }
 
 /// `store vacuum`
@@ -52,6 +64,9 @@ pub struct Vacuum {
     /// Say what would be removed, and remove nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// How S3 is asked
+    #[command(flatten)]
+    pub s3: S3Args,
 }
 
 /// Snapshots that stay unless something else is asked for.
@@ -59,16 +74,19 @@ const KEEP: usize = 10;
 
 /// Runs the command.
 pub async fn run(dir: &Path, command: StoreCommand, ui: &Ui) -> Result<Outcome> {
-    let store = source::open_store(dir, None).await?;
+    let (StoreCommand::Info(Info { s3, .. })
+    | StoreCommand::Compact(Compact { s3 })
+    | StoreCommand::Vacuum(Vacuum { s3, .. })) = &command;
+    let store = source::open_store(dir, None, s3).await?;
     match command {
         StoreCommand::Info(command) => info(&store, dir, &command, ui).await?,
-        StoreCommand::Compact => {
-            let (merging, snapshot) = compact::compact(begin(dir, ui).await?, 2).await?;
+        StoreCommand::Compact(_) => {
+            let (merging, snapshot) = compact::compact(begin(&store, ui).await?, 2).await?;
             ui.print(&format!("{}; snapshot {}\n", merged_text(&merging), snapshot.id))?;
         }
         StoreCommand::Vacuum(command) => {
             let keep = keep(&command)?;
-            let tx = begin(dir, ui).await?;
+            let tx = begin(&store, ui).await?;
             let done = vacuum::vacuum(tx, keep, command.dry_run).await?;
             ui.print(&vacuumed_text(&done, command.dry_run))?;
         }
@@ -77,12 +95,13 @@ pub async fn run(dir: &Path, command: StoreCommand, ui: &Ui) -> Result<Outcome> 
 }
 
 /// Waits for whoever writes, and says so.
-async fn begin(dir: &Path, ui: &Ui) -> Result<Transaction> {
-    match Transaction::try_begin(dir).await? {
+async fn begin(store: &Store, ui: &Ui) -> Result<Transaction> {
+    let at = store.location();
+    match Transaction::try_begin(at.clone()).await? {
         Some(tx) => Ok(tx),
         None => {
             ui.note("another process is writing to the store; waiting for it");
-            Transaction::begin(dir).await
+            Transaction::begin(at.clone()).await
         }
     }
 }

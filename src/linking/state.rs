@@ -344,7 +344,7 @@ pub fn write_numbers(
 fn damaged(tx: &Transaction, what: &str) -> Error {
     let name = LINKING_STATE.name;
     Error::Store {
-        path: tx.dir().to_path_buf(),
+        path: tx.location().path(),
         message: format!("its table {name} {what}; ingest the logs into a new store"),
     }
 }

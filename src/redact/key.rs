@@ -89,31 +89,30 @@ pub fn key_beside(store: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Refuses to mix: a store holds either logs as they are, or pseudonyms of one key. `new` tells that
-/// nothing is in yet; then the note is written. Whoever calls holds the store's lock.
+/// What to do with the note in a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Note {
+    /// It says what is wanted.
+    Stays,
+    /// It is to say this.
+    Write(String),
+    /// It is to go.
+    Remove,
+}
+
+/// Refuses to mix: a store holds either logs as they are, or pseudonyms of one key. `note` is the
+/// content of [`MARKER`]; `new` tells that nothing is in yet.
 ///
 /// # Errors
-/// [`Error::Usage`]; [`Error::Io`].
-pub fn check_store(dir: &Path, redactor: Option<&Redactor>, new: bool) -> Result<()> {
-    let path = dir.join(MARKER);
-    let known = match fs::read_to_string(&path) {
-        Ok(text) => Some(text.trim().to_owned()),
-        Err(e) if e.kind() == ErrorKind::NotFound => None,
-        Err(e) => return Err(Error::io(&path)(e)),
-    };
+/// [`Error::Usage`].
+pub fn check_store(note: Option<&[u8]>, redactor: Option<&Redactor>, new: bool) -> Result<Note> {
+    let known = note.map(|bytes| String::from_utf8_lossy(bytes.trim_ascii()).into_owned());
     let wanted = redactor.map(Redactor::fingerprint);
     if known == wanted {
-        return Ok(());
+        return Ok(Note::Stays);
     }
     if new {
-        return match wanted {
-            Some(text) => {
-                let mut file = fs::File::create(&path).map_err(Error::io(&path))?;
-                let done = file.write_all(format!("{text}\n").as_bytes());
-                done.and_then(|()| file.sync_all()).map_err(Error::io(&path))
-            }
-            None => fs::remove_file(&path).map_err(Error::io(&path)),
-        };
+        return Ok(wanted.map_or(Note::Remove, |text| Note::Write(format!("{text}\n"))));
     }
     let (what, hint) = match (known.is_some(), wanted.is_some()) {
         (true, true) => (

@@ -30,7 +30,7 @@ use sha2::Sha256;
 
 use memory::Memory;
 
-pub use key::{Key, MARKER, check_store, key_beside};
+pub use key::{Key, MARKER, Note, check_store, key_beside};
 
 /// Letters of pseudonyms: all that a role name, a bucket and a host may have, without the ones that
 /// are easily mistaken.

@@ -74,6 +74,9 @@ impl Sql {
         match source {
             Source::Store(store) => {
                 snapshot = Some(store.snapshot().id);
+                if let Some((address, bucket)) = store.location().bucket()? {
+                    context.register_object_store(&address, bucket);
+                }
                 for def in TABLES.iter().filter(|def| !is_internal(def)) {
                     context.register_table(def.name, store.provider(def).await?)?;
                 }

@@ -7,13 +7,14 @@
 //! more snapshot; the small ones stay for earlier snapshots until [`super::vacuum`] removes them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::path::Path;
 
-use parquet::file::metadata::ParquetMetaDataReader;
+use parquet::file::metadata::PageIndexPolicy;
 
 use super::delta::TARGET_BYTES;
+use super::location::Location;
 use super::merge::{Merged, Part, joined};
+use super::opened::Opened;
 use super::{DataFile, Place, Snapshot, TABLES, Transaction};
 use crate::error::{Error, Result};
 use crate::table::TableDef;
@@ -191,19 +192,19 @@ fn merge(
     let parts: Vec<Part> = inputs.iter().map(|input| input.part.clone()).collect();
     let (mut rows, mut sorted) = (0, true);
     for part in &parts {
-        let header = header(&part.path)?;
+        let header = header(tx.location(), &part.path)?;
         rows += header.rows;
         sorted &= header.sorted;
     }
     let place = partition.map_or(Place::Table, Place::Day);
     let file = if sorted {
-        tx.write_sorted(def, place, rows, Merged::open(def, &parts)?)?
+        tx.write_sorted(def, place, rows, Merged::open(tx.location(), def, &parts)?)?
     } else {
-        tx.write_unsorted(def, place, rows, joined(def, &parts))?
+        tx.write_unsorted(def, place, rows, joined(tx.location(), def, &parts))?
     };
     if file.rows != rows as u64 {
         let message = format!("merging {rows} rows of {} gave {}", def.name, file.rows);
-        return Err(Error::Store { path: tx.dir().to_path_buf(), message });
+        return Err(Error::Store { path: tx.location().path(), message });
     }
     Ok(file)
 }
@@ -215,9 +216,9 @@ struct Header {
     sorted: bool,
 }
 
-fn header(path: &Path) -> Result<Header> {
-    let file = File::open(path).map_err(Error::io(path))?;
-    let metadata = ParquetMetaDataReader::new().parse_and_finish(&file)?;
+fn header(at: &Location, path: &Path) -> Result<Header> {
+    let metadata = Opened::open(at, path)?.metadata(PageIndexPolicy::Skip)?;
+    let metadata = metadata.metadata();
     let rows = usize::try_from(metadata.file_metadata().num_rows()).unwrap_or(0);
     let sorted = metadata.row_groups().iter().all(|group| group.sorting_columns().is_some());
     Ok(Header { rows, sorted })

@@ -1,8 +1,8 @@
 //! Writing one Parquet data file of a table.
 
 use std::fs::{self, File};
-use std::io::BufWriter;
-use std::path::{Path, PathBuf};
+use std::io::{BufWriter, Seek};
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use arrow::array::{Array, AsArray, RecordBatch};
@@ -16,6 +16,7 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::{ColumnPath, SchemaDescriptor};
 use uuid::Uuid;
 
+use super::location::Location;
 use super::stats;
 use crate::error::{Error, Result};
 use crate::table::{Column, Kind, TableDef};
@@ -71,10 +72,10 @@ pub(super) fn file_schema(def: &TableDef) -> SchemaRef {
     SchemaRef::new(Schema::new(kept.cloned().collect::<Vec<_>>()))
 }
 
-/// Writes `batches` as one durable file of `def` below `table_dir`; see
+/// Writes `batches` as one durable file of `def` in its folder; see
 /// [`super::Transaction::write_file`].
 pub(super) fn write(
-    table_dir: &Path,
+    at: &Location,
     def: &TableDef,
     partition: Option<&str>,
     batches: &[RecordBatch],
@@ -83,7 +84,7 @@ pub(super) fn write(
     let sorted = stats::is_sorted(def, batches)?;
     let batches = batches.iter().map(|batch| Ok(batch.clone()));
     let place = partition.map_or(Place::Table, Place::Day);
-    write_all(table_dir, def, place, Expected { rows, sorted }, batches)
+    write_all(at, def, place, Expected { rows, sorted }, batches)
 }
 
 /// Where in a table's folder a file belongs.
@@ -100,7 +101,7 @@ pub enum Place<'p> {
 
 /// As [`write`], for batches that come one by one; refuses rows out of order.
 pub(super) fn write_sorted(
-    table_dir: &Path,
+    at: &Location,
     def: &TableDef,
     place: Place,
     rows: usize,
@@ -118,18 +119,18 @@ pub(super) fn write_sorted(
         }
         Ok(batch)
     });
-    write_all(table_dir, def, place, Expected { rows, sorted: true }, checked)
+    write_all(at, def, place, Expected { rows, sorted: true }, checked)
 }
 
 /// As [`write`], for batches that come one by one, in any order.
 pub(super) fn write_unsorted(
-    table_dir: &Path,
+    at: &Location,
     def: &TableDef,
     place: Place,
     rows: usize,
     batches: impl Iterator<Item = Result<RecordBatch>>,
 ) -> Result<DataFile> {
-    write_all(table_dir, def, place, Expected { rows, sorted: false }, batches)
+    write_all(at, def, place, Expected { rows, sorted: false }, batches)
 }
 
 /// What a file's header says of its content, before the content is there.
@@ -139,7 +140,7 @@ struct Expected {
 }
 
 fn write_all(
-    table_dir: &Path,
+    at: &Location,
     def: &TableDef,
     place: Place,
     expected: Expected,
@@ -158,19 +159,9 @@ fn write_all(
     };
     let check = Check::of(def, partition)?;
     let checked = batches.map(|batch| batch.and_then(|batch| check.batch(batch)));
-    let full: PathBuf = table_dir.join(&path);
-    if let Some(parent) = full.parent() {
-        fs::create_dir_all(parent).map_err(Error::io(parent))?;
-    }
-    let written = write_parquet(&full, def, expected, checked);
-    let (size, metadata) = match written {
-        Ok(written) => written,
-        Err(e) => {
-            // Half a file is of no use to anybody; that it cannot be removed is not the news.
-            let _ = fs::remove_file(&full);
-            return Err(e);
-        }
-    };
+    let (size, metadata) = put(at, &format!("{}/{path}", def.name), |file, full| {
+        write_parquet(file, full, def, expected, checked)
+    })?;
     Ok(DataFile {
         path,
         size,
@@ -240,16 +231,51 @@ pub(super) fn parse_day(text: &str) -> Option<i32> {
         .then(|| Date32Type::from_naive_date(date))
 }
 
-/// Writes and syncs the file; returns its size and what Parquet knows of it.
+/// Lets `write` write a file of the store. Where that fails there is no file.
+fn put<T>(
+    at: &Location,
+    name: &str,
+    write: impl FnOnce(File, &Path) -> Result<(File, T)>,
+) -> Result<(u64, T)> {
+    let full = at.join(name);
+    let size = |file: &File| file.metadata().map(|m| m.len()).map_err(Error::io(&full));
+    let place = match at {
+        Location::Folder(_) => {
+            if let Some(parent) = full.parent() {
+                fs::create_dir_all(parent).map_err(Error::io(parent))?;
+            }
+            let file = File::create_new(&full).map_err(Error::io(&full))?;
+            let written = write(file, &full).and_then(|(file, told)| {
+                file.sync_all().map_err(Error::io(&full))?;
+                Ok((size(&file)?, told))
+            });
+            if written.is_err() {
+                // Half a file is of no use to anybody; that it cannot be removed is not the news.
+                let _ = fs::remove_file(&full);
+            }
+            return written;
+        }
+        Location::Bucket(place) => place,
+    };
+    let temp = std::env::temp_dir();
+    let file = tempfile::tempfile().map_err(Error::io(&temp))?;
+    let (mut file, told) = write(file, &temp)?;
+    let size = size(&file)?;
+    file.rewind().map_err(Error::io(&temp))?;
+    place.send(name, file, size)?;
+    Ok((size, told))
+}
+
+/// Writes a file; returns it with what Parquet knows of it.
 fn write_parquet(
+    file: File,
     path: &Path,
     def: &TableDef,
     expected: Expected,
     batches: impl Iterator<Item = Result<RecordBatch>>,
-) -> Result<(u64, ParquetMetaData)> {
+) -> Result<(File, ParquetMetaData)> {
     let schema = file_schema(def);
     let properties = properties(def, &schema, expected.rows, expected.sorted)?;
-    let file = File::create_new(path).map_err(Error::io(path))?;
     let mut buffered = BufWriter::new(file);
     let mut writer = ArrowWriter::try_new(&mut buffered, schema.clone(), Some(properties))?;
     let wanted: Vec<usize> =
@@ -259,8 +285,7 @@ fn write_parquet(
     }
     let metadata = writer.close()?;
     let file = buffered.into_inner().map_err(|e| Error::io(path)(e.into_error()))?;
-    file.sync_all().map_err(Error::io(path))?;
-    Ok((file.metadata().map_err(Error::io(path))?.len(), metadata))
+    Ok((file, metadata))
 }
 
 fn properties(

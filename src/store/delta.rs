@@ -9,17 +9,17 @@ use arrow::datatypes::Schema;
 use datafusion::catalog::TableProvider;
 use deltalake_core::delta_datafusion::DeltaScanNext;
 use deltalake_core::kernel::engine::arrow_conversion::{TryIntoArrow, TryIntoKernel};
-use deltalake_core::kernel::transaction::{CommitBuilder, CommitProperties};
+use deltalake_core::kernel::transaction::{CommitBuilder, CommitProperties, TransactionError};
 use deltalake_core::kernel::{Action, Add, LogicalFileView, Remove, StructType};
 use deltalake_core::logstore::LogStoreRef;
 use deltalake_core::operations::create::CreateBuilder;
 use deltalake_core::protocol::{DeltaOperation, SaveMode};
 use deltalake_core::table::state::DeltaTableState;
-use deltalake_core::{DeltaTableBuilder, TableProperty};
-use url::Url;
+use deltalake_core::{DeltaTableError, TableProperty};
 
 use super::datafile::{DataFile, now_millis};
-use super::{snapshot, stats};
+use super::location::Location;
+use super::stats;
 use crate::error::{Error, Result};
 use crate::table::TableDef;
 
@@ -33,7 +33,8 @@ pub(super) const TARGET_BYTES: i64 = 128 << 20;
 /// One Delta table at one version.
 pub(super) struct Table {
     def: TableDef,
-    /// The table's folder.
+    at: Location,
+    /// The table's folder, or its address.
     dir: PathBuf,
     log: LogStoreRef,
     state: DeltaTableState,
@@ -68,27 +69,29 @@ pub(super) struct ActiveFile {
 }
 
 impl Table {
-    /// Opens the table of the store `dir` at `version`, or at its newest.
-    pub(super) async fn open(dir: &Path, def: &TableDef, version: Option<u64>) -> Result<Table> {
-        let table_dir = dir.join(def.name);
-        let log = log_store(&table_dir)?;
+    /// Opens the table of the store at `version`, or at its newest.
+    pub(super) async fn open(at: &Location, def: &TableDef, version: Option<u64>) -> Result<Table> {
+        let log = at.log_store(def.name)?;
         let state = DeltaTableState::try_new(&log, version).await?;
-        let table = Table { def: *def, dir: table_dir, log, state };
+        let table = Table { def: *def, at: at.clone(), dir: at.join(def.name), log, state };
         table.check_columns()?;
         Ok(table)
     }
 
     /// Opens the table at its newest version; creates it, empty, when it is not there.
-    pub(super) async fn open_or_create(dir: &Path, def: &TableDef) -> Result<Table> {
-        let table_dir = dir.join(def.name);
-        fs::create_dir_all(&table_dir).map_err(Error::io(&table_dir))?;
-        if log_store(&table_dir)?.is_delta_table_location().await? {
-            return Table::open(dir, def, None).await;
+    pub(super) async fn open_or_create(at: &Location, def: &TableDef) -> Result<Table> {
+        let dir = at.join(def.name);
+        if let Location::Folder(_) = at {
+            fs::create_dir_all(&dir).map_err(Error::io(&dir))?;
+        }
+        let log = at.log_store(def.name)?;
+        if log.is_delta_table_location().await? {
+            return Table::open(at, def, None).await;
         }
         let schema: StructType = def.schema().as_ref().try_into_kernel()?;
         let skipping = stats::columns(def).map(|c| c.name).collect::<Vec<_>>().join(",");
         let created = CreateBuilder::new()
-            .with_log_store(log_store(&table_dir)?)
+            .with_log_store(log.clone())
             .with_table_name(def.name)
             .with_comment(def.doc)
             .with_columns(schema.fields().cloned())
@@ -100,11 +103,22 @@ impl Table {
             // Old versions stay readable: snapshots name them.
             .with_configuration_property(TableProperty::EnableExpiredLogCleanup, Some("false"))
             .with_configuration_property(TableProperty::DataSkippingStatsColumns, Some(skipping))
-            .await?;
+            .await;
+        let created = match created {
+            Ok(created) => created,
+            // Of two that make a table in a bucket one comes first; both would make the same.
+            Err(_)
+                if matches!(at, Location::Bucket(_)) && log.is_delta_table_location().await? =>
+            {
+                return Table::open(at, def, None).await;
+            }
+            Err(e) => return Err(e.into()),
+        };
         let state = created.snapshot()?.clone();
-        let table = Table { def: *def, dir: table_dir, log: created.log_store(), state };
+        let log = created.log_store();
+        let table = Table { def: *def, at: at.clone(), dir, log, state };
         table.sync_log()?;
-        snapshot::sync_dir(dir)?;
+        at.sync("")?;
         Ok(table)
     }
 
@@ -113,7 +127,7 @@ impl Table {
         self.state.version()
     }
 
-    /// The table's folder.
+    /// The table's folder, or its address.
     pub(super) fn dir(&self) -> &Path {
         &self.dir
     }
@@ -215,12 +229,29 @@ impl Table {
     }
 
     async fn run(&mut self, actions: Vec<Action>, operation: DeltaOperation) -> Result<()> {
-        let done = CommitBuilder::from(CommitProperties::default())
+        let mut how = CommitProperties::default();
+        if let Location::Bucket(_) = self.at {
+            // On top of somebody else's commit this would be a version that holds both, which no
+            // snapshot may name.
+            how = how.with_max_retries(0);
+        }
+        let done = CommitBuilder::from(how)
             .with_actions(actions)
             .build(Some(&self.state), self.log.clone(), operation)
-            .await?;
-        self.state = done.snapshot();
+            .await;
+        self.state = done.map_err(|e| self.refused(e))?.snapshot();
         self.sync_log()
+    }
+
+    fn refused(&self, error: DeltaTableError) -> Error {
+        use TransactionError::{CommitConflict, MaxCommitAttempts, VersionAlreadyExists};
+        match error {
+            DeltaTableError::VersionAlreadyExists(_)
+            | DeltaTableError::Transaction {
+                source: VersionAlreadyExists(_) | MaxCommitAttempts(_) | CommitConflict(_),
+            } => Error::Conflict { path: self.at.path() },
+            other => other.into(),
+        }
     }
 
     fn active(&self) -> BTreeMap<String, Add> {
@@ -263,31 +294,26 @@ impl Table {
     /// Makes the folder entries of new data files durable; the files themselves were synced when
     /// they were written.
     fn sync_data(&self, files: &[DataFile]) -> Result<()> {
-        let mut folders: Vec<PathBuf> = files
-            .iter()
-            .filter_map(|f| self.dir.join(&f.path).parent().map(Path::to_path_buf))
-            .collect();
-        folders.push(self.dir.clone());
-        folders.sort();
-        folders.dedup();
-        folders.iter().try_for_each(|f| snapshot::sync_dir(f))
+        let inside =
+            |path: &str| path.rsplit_once('/').map(|(f, _)| format!("{}/{f}", self.def.name));
+        let mut folders: BTreeSet<String> = files.iter().filter_map(|f| inside(&f.path)).collect();
+        folders.insert(self.def.name.to_owned());
+        folders.iter().try_for_each(|folder| self.at.sync(folder))
     }
 
     /// Makes this version's part of the log durable: the crate writes it atomically, but leaves it
     /// to the system when it reaches the disk, and the snapshot must not get there before it.
     fn sync_log(&self) -> Result<()> {
-        let log_dir = self.dir.join("_delta_log");
+        let Location::Folder(_) = self.at else { return Ok(()) };
+        let log = format!("{}/_delta_log", self.def.name);
         let version = format!("{:020}.", self.version());
-        for entry in fs::read_dir(&log_dir).map_err(Error::io(&log_dir))? {
-            let entry = entry.map_err(Error::io(&log_dir))?;
-            let name = entry.file_name();
-            let name = name.to_string_lossy();
+        for name in self.at.names(&log)? {
             if name.starts_with(&version) || name == "_last_checkpoint" {
-                let path = entry.path();
+                let path = self.dir.join("_delta_log").join(name);
                 File::open(&path).and_then(|f| f.sync_all()).map_err(Error::io(&path))?;
             }
         }
-        snapshot::sync_dir(&log_dir)
+        self.at.sync(&log)
     }
 }
 
@@ -297,18 +323,13 @@ fn part_of(path: &str) -> Option<&str> {
 }
 
 /// The paths of the files that the table had at `version`, whatever its columns were.
-pub(super) async fn paths_at(dir: &Path, def: &TableDef, version: u64) -> Result<BTreeSet<String>> {
-    let log = log_store(&dir.join(def.name))?;
-    let state = DeltaTableState::try_new(&log, Some(version)).await?;
+pub(super) async fn paths_at(
+    at: &Location,
+    def: &TableDef,
+    version: u64,
+) -> Result<BTreeSet<String>> {
+    let state = DeltaTableState::try_new(&at.log_store(def.name)?, Some(version)).await?;
     Ok(state.log_data().iter().map(|view| view.path().into_owned()).collect())
-}
-
-fn log_store(table_dir: &Path) -> Result<LogStoreRef> {
-    let url = Url::from_directory_path(table_dir).map_err(|()| Error::Store {
-        path: table_dir.to_path_buf(),
-        message: "the path cannot be written as an address".to_owned(),
-    })?;
-    Ok(DeltaTableBuilder::from_url(url)?.build_storage()?)
 }
 
 /// The active files of a table, by path.

@@ -1,7 +1,5 @@
 //! What a store holds, from its logs and file names alone: nothing is decoded.
 
-use std::path::Path;
-
 use chrono::DateTime;
 use serde_json::Value;
 
@@ -9,7 +7,7 @@ use super::columns::is_internal;
 use super::compact::SMALL_BYTES;
 use super::delta::Table;
 use super::{Store, TABLES};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// One table of a store at its snapshot.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,7 +47,7 @@ impl Store {
         let mut all = Vec::new();
         for def in TABLES {
             let Some(version) = self.snapshot().version_of(def.name) else { continue };
-            let table = Table::open(self.dir(), def, Some(version)).await?;
+            let table = Table::open(self.location(), def, Some(version)).await?;
             let mut info = TableInfo {
                 name: def.name,
                 internal: is_internal(def),
@@ -71,33 +69,11 @@ impl Store {
                 info.first = info.first.into_iter().chain(instant("minValues")).min();
                 info.last = info.last.into_iter().chain(instant("maxValues")).max();
             }
-            let on_disk: u64 = data_files(table.dir())?.iter().map(|(_, size)| size).sum();
+            let on_disk = self.location().data_files(def.name)?;
+            let on_disk: u64 = on_disk.iter().map(|file| file.size).sum();
             info.other_bytes = on_disk.saturating_sub(info.bytes);
             all.push(info);
         }
         Ok(all)
     }
-}
-
-/// Paths, inside the folder and with `/`, and sizes of all data files below a table's folder,
-/// whether the table names them or not.
-pub(super) fn data_files(table_dir: &Path) -> Result<Vec<(String, u64)>> {
-    let mut found = Vec::new();
-    let entries = walkdir::WalkDir::new(table_dir)
-        .into_iter()
-        .filter_entry(|entry| entry.depth() != 1 || entry.file_name() != "_delta_log");
-    for entry in entries {
-        let entry = entry.map_err(|e| Error::io(table_dir)(e.into()))?;
-        let name = entry.file_name().to_string_lossy();
-        if !entry.file_type().is_file() || !name.starts_with("part-") || !name.ends_with(".parquet")
-        {
-            continue;
-        }
-        let size = entry.metadata().map_err(|e| Error::io(table_dir)(e.into()))?.len();
-        let Ok(inside) = entry.path().strip_prefix(table_dir) else { continue };
-        let parts: Vec<_> = inside.iter().map(|part| part.to_string_lossy()).collect();
-        found.push((parts.join("/"), size));
-    }
-    found.sort();
-    Ok(found)
 }

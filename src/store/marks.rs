@@ -4,11 +4,12 @@
 //! part of a snapshot: it is about readers, not about logs.
 
 use std::fs::{self, File, TryLockError};
-use std::io::{ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
+use super::location::Location;
 use crate::error::{Error, Result};
 
 /// The end of the last report of a name.
@@ -24,10 +25,15 @@ pub struct Mark {
     pub written_at: String,
 }
 
-/// The reports of a name, held so that no two are made at once.
+/// The reports of a name, held so that no two are made at once. A name in a bucket cannot be held:
+/// there the second of two cannot move the mark.
 pub struct Marks {
-    path: PathBuf,
-    _lock: File,
+    at: Location,
+    /// Name of the file.
+    name: String,
+    /// Entity tag of the object as it was read.
+    etag: OnceLock<Option<String>>,
+    _lock: Option<File>,
 }
 
 impl Marks {
@@ -35,22 +41,13 @@ impl Marks {
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::Store`] when another process holds it.
-    pub fn hold(store: &Path, name: &str) -> Result<Marks> {
-        let dir = store.join("reports");
-        fs::create_dir_all(&dir).map_err(Error::io(&dir))?;
-        let path = dir.join(format!(".{name}.lock"));
-        let lock = File::options().create(true).truncate(false).write(true).open(&path);
-        let lock = lock.map_err(Error::io(&path))?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Marks { path: dir.join(format!("{name}.json")), _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(Error::Store {
-                path: store.to_path_buf(),
-                message: format!(
-                    "another run is making the report {name}; its window is left to it"
-                ),
-            }),
-            Err(TryLockError::Error(e)) => Err(Error::io(&path)(e)),
-        }
+    pub fn hold(at: impl Into<Location>, name: &str) -> Result<Marks> {
+        let at = at.into();
+        let lock = match &at {
+            Location::Folder(store) => Some(lock(store, name)?),
+            Location::Bucket(_) => None,
+        };
+        Ok(Marks { at, name: format!("reports/{name}.json"), etag: OnceLock::new(), _lock: lock })
     }
 
     /// The end of the last report; `None` before the first.
@@ -58,30 +55,58 @@ impl Marks {
     /// # Errors
     /// [`Error::Io`]; [`Error::Store`] for a file that cannot be understood.
     pub fn read(&self) -> Result<Option<Mark>> {
-        let bytes = match fs::read(&self.path) {
-            Ok(bytes) => bytes,
-            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(Error::io(&self.path)(e)),
+        let bytes = match &self.at {
+            Location::Folder(_) => self.at.read(&self.name)?,
+            Location::Bucket(place) => {
+                let (bytes, etag) = place.read(&self.name)?.unzip();
+                let _ = self.etag.set(etag.flatten());
+                bytes
+            }
         };
+        let Some(bytes) = bytes else { return Ok(None) };
         let mark = serde_json::from_slice(&bytes).map_err(|e| Error::Store {
-            path: self.path.clone(),
+            path: self.at.join(&self.name),
             message: format!("this does not tell where the last report ended: {e}"),
         })?;
         Ok(Some(mark))
     }
 
-    /// Moves the mark, durably.
+    /// Moves the mark, durably, from where it was when it was read.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// [`Error::Io`]; [`Error::Store`] when another process has moved it meanwhile.
     pub fn write(&self, mark: &Mark) -> Result<()> {
-        let dir = self.path.parent().unwrap_or(Path::new("."));
-        let mut file = tempfile::NamedTempFile::new_in(dir).map_err(Error::io(dir))?;
         let mut text = serde_json::to_vec_pretty(mark)?;
         text.push(b'\n');
-        let written = file.write_all(&text).and_then(|()| file.as_file().sync_all());
-        written.map_err(Error::io(&self.path))?;
-        file.persist(&self.path).map_err(|e| Error::io(&self.path)(e.error))?;
-        Ok(())
+        let place = match &self.at {
+            Location::Folder(_) => return self.at.replace(&self.name, &text),
+            Location::Bucket(place) => place,
+        };
+        let moved = match self.etag.get() {
+            Some(Some(etag)) => place.update(&self.name, &text, etag)?,
+            _ => place.create(&self.name, &text)?,
+        };
+        if moved { Ok(()) } else { Err(another(&self.at.path(), &self.name)) }
+    }
+}
+
+fn lock(store: &Path, name: &str) -> Result<File> {
+    let dir = store.join("reports");
+    fs::create_dir_all(&dir).map_err(Error::io(&dir))?;
+    let path = dir.join(format!(".{name}.lock"));
+    let lock = File::options().create(true).truncate(false).write(true).open(&path);
+    let lock = lock.map_err(Error::io(&path))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(another(store, name)),
+        Err(TryLockError::Error(e)) => Err(Error::io(&path)(e)),
+    }
+}
+
+fn another(store: &Path, name: &str) -> Error {
+    let name = name.trim_start_matches("reports/").trim_end_matches(".json");
+    Error::Store {
+        path: store.to_path_buf(),
+        message: format!("another run is making the report {name}; its window is left to it"),
     }
 }

@@ -6,6 +6,7 @@ use arrow::array::RecordBatch;
 use arrow::compute::interleave_record_batch;
 use arrow::row::{RowConverter, Rows, SortField};
 
+use super::location::Location;
 use super::read;
 use crate::error::Result;
 use crate::table::TableDef;
@@ -25,16 +26,17 @@ pub(super) struct Part {
     pub partition: Option<String>,
 }
 
-fn open(def: &TableDef, part: &Part) -> Result<Batches> {
-    Ok(Box::new(read::whole_file(def, &part.path, part.partition.as_deref(), READ_ROWS)?))
+fn open(at: &Location, def: &TableDef, part: &Part) -> Result<Batches> {
+    Ok(Box::new(read::whole_file(at, def, &part.path, part.partition.as_deref(), READ_ROWS)?))
 }
 
 /// The rows of the files one file after the other.
 pub(super) fn joined<'d>(
+    at: &'d Location,
     def: &'d TableDef,
     parts: &'d [Part],
 ) -> impl Iterator<Item = Result<RecordBatch>> + 'd {
-    parts.iter().flat_map(move |part| match open(def, part) {
+    parts.iter().flat_map(move |part| match open(at, def, part) {
         Ok(batches) => batches,
         Err(error) => Box::new(std::iter::once(Err(error))) as Batches,
     })
@@ -66,7 +68,7 @@ struct At {
 
 impl Merged {
     /// Opens the files. All of them are sorted.
-    pub(super) fn open(def: &TableDef, parts: &[Part]) -> Result<Merged> {
+    pub(super) fn open(at: &Location, def: &TableDef, parts: &[Part]) -> Result<Merged> {
         let number = |name: &&str| def.columns.iter().position(|column| column.name == *name);
         let sort_by: Vec<usize> = def.sort_by.iter().filter_map(number).collect();
         // Ascending, nulls first: the order of every table's files.
@@ -75,7 +77,7 @@ impl Merged {
         let mut merged =
             Merged { converter, sort_by, inputs: Vec::new(), held: Vec::new(), failed: false };
         for part in parts {
-            merged.inputs.push(Input { batches: open(def, part)?, at: None });
+            merged.inputs.push(Input { batches: open(at, def, part)?, at: None });
             merged.load(merged.inputs.len() - 1)?;
         }
         Ok(merged)

@@ -18,6 +18,10 @@
 //! Other tools (DuckDB, polars, Spark) open the tables one by one and see each one's newest
 //! version, which is the snapshot's except while an ingest is committing.
 //!
+//! A store may also be a place in a bucket, under the same names. Nobody holds a lock there: tables are
+//! committed, and snapshots kept, only where nobody else has done so meanwhile, and a transaction that
+//! comes second has changed nothing ([`Error::Conflict`]) and can be made again on top.
+//!
 //! Everything that knows Delta Lake is in this room. No file or folder name is ever made from text
 //! that came out of a log: table names are constants, partition values are checked dates, data
 //! files are named by random ids.
@@ -27,8 +31,10 @@ pub mod compact;
 mod datafile;
 mod delta;
 mod info;
+mod location;
 pub mod marks;
 mod merge;
+mod opened;
 mod read;
 mod snapshot;
 mod stats;
@@ -38,7 +44,6 @@ pub mod vacuum;
 #[cfg(test)]
 mod tests;
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
@@ -51,6 +56,7 @@ use crate::table::TableDef;
 
 pub use datafile::{DataFile, Place};
 pub use info::TableInfo;
+pub use location::Location;
 pub use read::Select;
 pub use snapshot::{FORMAT, Snapshot};
 pub use transaction::Transaction;
@@ -76,28 +82,33 @@ pub const TABLES: &[TableDef] = &[
 /// read through it stays as the snapshot names it.
 #[derive(Debug, Clone)]
 pub struct Store {
-    dir: PathBuf,
+    at: Location,
     snapshot: Snapshot,
 }
 
 impl Store {
-    /// Whether `dir` holds a store that can be opened, that is, whether an ingest into it ever
-    /// completed. Says nothing about whether this version can read it.
-    pub fn exists(dir: impl AsRef<Path>) -> bool {
-        snapshot::current_path(dir.as_ref()).is_file()
+    /// Whether there is a store that can be opened, that is, whether an ingest into it ever completed.
+    /// Says nothing about whether this version can read it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] when that cannot be found out.
+    pub fn exists(at: impl Into<Location>) -> Result<bool> {
+        let at = at.into();
+        Ok(at.read("snapshot.json")?.is_some() || !snapshot::kept_ids(&at)?.is_empty())
     }
 
     /// Opens the store at its current snapshot.
     ///
     /// # Errors
     ///
-    /// [`Error::Store`] when `dir` is no store or was written by a newer format; [`Error::Io`]
-    /// when it cannot be read.
-    pub async fn open(dir: impl AsRef<Path>) -> Result<Store> {
-        let dir = dir.as_ref();
-        match snapshot::read_current(dir)? {
-            Some(snapshot) => Ok(Store { dir: absolute(dir)?, snapshot }),
-            None => Err(not_a_store(dir)),
+    /// [`Error::Store`] when there is no store or a newer format wrote it; [`Error::Io`] when it cannot
+    /// be read.
+    pub async fn open(at: impl Into<Location>) -> Result<Store> {
+        let at = at.into();
+        match snapshot::read_current(&at)? {
+            Some(current) => Ok(Store { at: absolute(at)?, snapshot: current.snapshot }),
+            None => Err(not_a_store(&at)),
         }
     }
 
@@ -106,18 +117,18 @@ impl Store {
     /// # Errors
     ///
     /// As [`Store::open`], and [`Error::NotFound`] when there is no such snapshot.
-    pub async fn open_as_of(dir: impl AsRef<Path>, id: u64) -> Result<Store> {
-        let dir = dir.as_ref();
-        let current = snapshot::read_current(dir)?.ok_or_else(|| not_a_store(dir))?;
+    pub async fn open_as_of(at: impl Into<Location>, id: u64) -> Result<Store> {
+        let at = at.into();
+        let current = snapshot::read_current(&at)?.ok_or_else(|| not_a_store(&at))?.snapshot;
         // A file with a higher number is what an ingest left that was killed just before its
         // snapshot became current: it never was.
-        let snapshot = if id <= current.id { snapshot::read_kept(dir, id)? } else { None };
+        let snapshot = if id <= current.id { snapshot::read_kept(&at, id)? } else { None };
         match snapshot {
-            Some(snapshot) => Ok(Store { dir: absolute(dir)?, snapshot }),
+            Some(snapshot) => Ok(Store { at: absolute(at)?, snapshot }),
             None => {
-                let first = snapshot::kept_ids(dir)?.first().copied().unwrap_or(current.id);
+                let first = snapshot::kept_ids(&at)?.first().copied().unwrap_or(current.id);
                 Err(Error::NotFound {
-                    message: format!("store {} has no snapshot {id}", dir.display()),
+                    message: format!("store {} has no snapshot {id}", at.path().display()),
                     hint: Some(format!("snapshots run from {first} to {}", current.id)),
                 })
             }
@@ -135,12 +146,12 @@ impl Store {
     ///
     /// As [`Store::open`].
     pub fn snapshots(&self) -> Result<Vec<Snapshot>> {
-        snapshot::up_to(&self.dir, self.snapshot.id)
+        snapshot::up_to(&self.at, self.snapshot.id)
     }
 
-    /// The folder, absolute.
-    pub fn dir(&self) -> &Path {
-        &self.dir
+    /// Where it is; a folder is absolute.
+    pub fn location(&self) -> &Location {
+        &self.at
     }
 
     /// The table as DataFusion reads it, pinned at the snapshot's version.
@@ -155,34 +166,37 @@ impl Store {
     /// [`Error::Delta`] when its log cannot be read.
     pub async fn provider(&self, def: &TableDef) -> Result<Arc<dyn TableProvider>> {
         let version = self.snapshot.version_of(def.name).ok_or_else(|| Error::Store {
-            path: self.dir.clone(),
+            path: self.at.path(),
             message: format!(
                 "snapshot {} has no table {}; an older version wrote it: ingest again to add it",
                 self.snapshot.id, def.name
             ),
         })?;
-        let table = delta::Table::open(&self.dir, def, Some(version)).await?;
+        let table = delta::Table::open(&self.at, def, Some(version)).await?;
         table.provider().await
     }
 }
 
-fn not_a_store(dir: &Path) -> Error {
-    let message = if dir.is_dir() {
-        "this folder is not a roletrail store (it has no snapshot.json)"
-    } else {
-        "there is no such folder"
+fn not_a_store(at: &Location) -> Error {
+    let message = match at {
+        Location::Folder(dir) if dir.is_dir() => {
+            "this folder is not a roletrail store (it has no snapshot.json)"
+        }
+        Location::Folder(_) => "there is no such folder",
+        Location::Bucket(_) => "there is no store (no snapshot.json)",
     };
-    Error::Store { path: dir.to_path_buf(), message: message.to_owned() }
+    Error::Store { path: at.path(), message: message.to_owned() }
 }
 
 /// The absolute form of a folder that exists, without links and `..`: a table's address must not
 /// change with the working directory.
-fn absolute(dir: &Path) -> Result<PathBuf> {
-    let dir = std::fs::canonicalize(dir).map_err(Error::io(dir))?;
+fn absolute(at: Location) -> Result<Location> {
+    let Location::Folder(dir) = at else { return Ok(at) };
+    let dir = std::fs::canonicalize(&dir).map_err(Error::io(&dir))?;
     // Delta Lake readers, ours among them, take it for an escape and look in another folder.
     if dir.to_string_lossy().contains('%') {
         let message = "its path contains a % sign, which Delta Lake readers cannot handle; choose another folder".to_owned();
         return Err(Error::Store { path: dir, message });
     }
-    Ok(dir)
+    Ok(Location::Folder(dir))
 }

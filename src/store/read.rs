@@ -9,13 +9,15 @@ use arrow::array::{ArrayRef, BooleanArray, Date32Array, RecordBatch, new_null_ar
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
+    ArrowReaderMetadata, ParquetRecordBatchReaderBuilder, RowSelection,
 };
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 use parquet::file::statistics::Statistics;
 
 use super::datafile::parse_day;
+use super::location::Location;
+use super::opened::Opened;
 use crate::error::{Error, Result};
 use crate::table::{Column, Kind, TableDef};
 
@@ -66,12 +68,13 @@ impl Select<'_> {
     /// The rows of some groups that are wanted.
     fn rows(
         &mut self,
-        file: &File,
+        file: &Opened,
         metadata: &ArrowReaderMetadata,
         groups: &[usize],
     ) -> Result<RowSelection> {
         let builder = reader(file, metadata)?.with_row_groups(groups.to_vec());
         let mask = projection(&builder, self.judge_by.iter().copied());
+        file.bring(metadata.metadata(), &[&mask], groups)?;
         let mut passed = Vec::new();
         for batch in builder.with_projection(mask).with_batch_size(BATCH_ROWS).build()? {
             passed.push((self.judge)(&batch?)?);
@@ -82,8 +85,8 @@ impl Select<'_> {
 
 type Builder = ParquetRecordBatchReaderBuilder<File>;
 
-fn reader(file: &File, metadata: &ArrowReaderMetadata) -> Result<Builder> {
-    let file = file.try_clone().map_err(ParquetError::from)?;
+fn reader(file: &Opened, metadata: &ArrowReaderMetadata) -> Result<Builder> {
+    let file = file.file().try_clone().map_err(ParquetError::from)?;
     Ok(Builder::new_with_metadata(file, metadata.clone()))
 }
 
@@ -94,6 +97,7 @@ fn projection<'n>(builder: &Builder, names: impl Iterator<Item = &'n str>) -> Pr
 
 /// Calls `each` with the named columns of every file, batch by batch.
 pub(super) fn each_batch(
+    at: &Location,
     def: &TableDef,
     names: &[&str],
     files: &[(PathBuf, Option<String>)],
@@ -105,7 +109,7 @@ pub(super) fn each_batch(
         columns.iter().map(|c| Field::new(c.name, c.kind.arrow(), true)).collect();
     let schema: SchemaRef = Arc::new(Schema::new(fields));
     for (path, partition) in files {
-        let file = Data { path, partition: partition.as_deref() };
+        let file = Data { at, path, partition: partition.as_deref() };
         read_file(def, file, &columns, &schema, select.as_mut(), &mut each)?;
     }
     Ok(())
@@ -113,6 +117,7 @@ pub(super) fn each_batch(
 
 /// A file, and the partition that it belongs to.
 struct Data<'f> {
+    at: &'f Location,
     path: &'f Path,
     partition: Option<&'f str>,
 }
@@ -130,12 +135,13 @@ fn read_file(
 
 /// All rows of a file with all columns, in batches of at most `rows`.
 pub(super) fn whole_file(
+    at: &Location,
     def: &TableDef,
     path: &Path,
     partition: Option<&str>,
     rows: usize,
 ) -> Result<impl Iterator<Item = Result<RecordBatch>> + use<>> {
-    open(def, Data { path, partition }, def.columns, &def.schema(), (rows, None))
+    open(def, Data { at, path, partition }, def.columns, &def.schema(), (rows, None))
 }
 
 /// `which` says how many rows a batch may have, and which rows are wanted.
@@ -146,25 +152,27 @@ fn open(
     schema: &SchemaRef,
     (rows, select): (usize, Option<&mut Select>),
 ) -> Result<impl Iterator<Item = Result<RecordBatch>> + use<>> {
-    let Data { path, partition } = data;
-    let file = File::open(path).map_err(Error::io(path))?;
+    let Data { at, path, partition } = data;
+    let file = Opened::open(at, path)?;
     // Where the pages lie lets a reader pass over those without a wanted row.
     let pages = match select {
         Some(_) => PageIndexPolicy::Optional,
         None => PageIndexPolicy::Skip,
     };
-    let options = ArrowReaderOptions::new().with_offset_index_policy(pages);
-    let metadata = ArrowReaderMetadata::load(&file, options)?;
+    let metadata = file.metadata(pages)?;
+    let mut groups: Vec<usize> = (0..metadata.metadata().num_row_groups()).collect();
     let mut builder = reader(&file, &metadata)?;
     if let Some(select) = select {
-        let groups = select.groups(metadata.metadata());
-        let selection = select.rows(&file, &metadata, &groups)?;
-        let any = selection.selects_any();
-        let wanted = if any { (groups, selection) } else { (Vec::new(), RowSelection::default()) };
-        builder = builder.with_row_groups(wanted.0).with_row_selection(wanted.1);
+        groups = select.groups(metadata.metadata());
+        let mut selection = select.rows(&file, &metadata, &groups)?;
+        if !selection.selects_any() {
+            (groups, selection) = (Vec::new(), RowSelection::default());
+        }
+        builder = builder.with_row_groups(groups.clone()).with_row_selection(selection);
     }
     let in_file = columns.iter().filter(|c| def.partition_by != Some(c.name)).map(|c| c.name);
     let mask = projection(&builder, in_file);
+    file.bring(metadata.metadata(), &[&mask], &groups)?;
     let (columns, schema) = (columns.to_vec(), schema.clone());
     let partition = partition.map(str::to_owned);
     let batches = builder.with_projection(mask).with_batch_size(rows).build()?;

@@ -1,13 +1,11 @@
 //! The snapshot file: which version of every table belongs together.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{ErrorKind, Write};
-use std::path::{Path, PathBuf};
 
 use chrono::{SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::location::Location;
 use crate::error::{Error, Result};
 
 /// The store format that this version writes, and the newest that it reads.
@@ -54,123 +52,134 @@ struct FormatOnly {
     tool_version: Option<String>,
 }
 
-/// Where the current snapshot is.
-pub(super) fn current_path(dir: &Path) -> PathBuf {
-    dir.join("snapshot.json")
+/// Name of the file that says which snapshot is current.
+const POINTER: &str = "snapshot.json";
+
+fn kept_name(id: u64) -> String {
+    format!("snapshots/{id}.json")
 }
 
-fn kept_path(dir: &Path, id: u64) -> PathBuf {
-    dir.join("snapshots").join(format!("{id}.json"))
+/// The current snapshot, and how it was found.
+#[derive(Debug, Clone)]
+pub(super) struct Current {
+    pub snapshot: Snapshot,
+    /// Whether `snapshot.json` names it. It does not where the file was lost, or, in a bucket, where
+    /// somebody has made the next snapshot and not yet come to say so.
+    pub pointed_at: bool,
+    /// In a bucket the entity tag of `snapshot.json`, if there is one.
+    pub etag: Option<String>,
 }
 
 /// The current snapshot; `None` when there is none.
 ///
 /// Where `snapshot.json` is gone the newest kept one is current: all its tables were committed before
-/// it was written, and to begin anew would hide everything that is in.
-pub(super) fn read_current(dir: &Path) -> Result<Option<Snapshot>> {
-    if let Some(current) = read(dir, &current_path(dir))? {
-        return Ok(Some(current));
+/// it was written, and to begin anew would hide everything that is in. In a bucket a snapshot counts
+/// from the moment when it is kept, because that is the step that only one of two writers can take;
+/// `snapshot.json` only saves looking for it.
+pub(super) fn read_current(at: &Location) -> Result<Option<Current>> {
+    let (bytes, etag) = match at {
+        Location::Folder(_) => (at.read(POINTER)?, None),
+        Location::Bucket(place) => place.read(POINTER)?.map_or((None, None), |(b, e)| (Some(b), e)),
+    };
+    let named = bytes.map(|bytes| parse(at, POINTER, &bytes)).transpose()?;
+    let pointed_at = named.is_some();
+    let found = match named {
+        Some(snapshot) => Some(snapshot),
+        None => kept_ids(at)?.last().map_or(Ok(None), |id| read_kept(at, *id))?,
+    };
+    let Some(snapshot) = found else { return Ok(None) };
+    let mut current = Current { snapshot, pointed_at, etag };
+    if matches!(at, Location::Bucket(_)) {
+        while let Some(next) = read_kept(at, current.snapshot.id + 1)? {
+            (current.snapshot, current.pointed_at) = (next, false);
+        }
     }
-    kept_ids(dir)?.last().map_or(Ok(None), |id| read_kept(dir, *id))
+    Ok(Some(current))
 }
 
 /// Numbers of the snapshots that there are files of, ascending.
-pub(super) fn kept_ids(dir: &Path) -> Result<Vec<u64>> {
-    let folder = dir.join("snapshots");
-    let entries = match fs::read_dir(&folder) {
-        Ok(entries) => entries,
-        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(e) => return Err(Error::io(&folder)(e)),
-    };
-    let mut ids = Vec::new();
-    for entry in entries {
-        let name = entry.map_err(Error::io(&folder))?.file_name();
-        ids.extend(
-            name.to_string_lossy().strip_suffix(".json").and_then(|n| n.parse::<u64>().ok()),
-        );
-    }
+pub(super) fn kept_ids(at: &Location) -> Result<Vec<u64>> {
+    let names = at.names("snapshots")?;
+    let id = |name: &String| name.strip_suffix(".json").and_then(|n| n.parse::<u64>().ok());
+    let mut ids: Vec<u64> = names.iter().filter_map(id).collect();
     ids.sort_unstable();
     Ok(ids)
 }
 
 /// The kept snapshots up to number `current`. Those beyond are what a killed ingest left.
-pub(super) fn up_to(dir: &Path, current: u64) -> Result<Vec<Snapshot>> {
+pub(super) fn up_to(at: &Location, current: u64) -> Result<Vec<Snapshot>> {
     let mut all = Vec::new();
-    for id in kept_ids(dir)?.into_iter().filter(|id| *id <= current) {
-        all.extend(read_kept(dir, id)?);
+    for id in kept_ids(at)?.into_iter().filter(|id| *id <= current) {
+        all.extend(read_kept(at, id)?);
     }
     Ok(all)
 }
 
 /// Removes the snapshot numbered `id`; whoever asks for it is told that it is not there.
-pub(super) fn forget(dir: &Path, id: u64) -> Result<()> {
-    let path = kept_path(dir, id);
-    fs::remove_file(&path).map_err(Error::io(&path))
+pub(super) fn forget(at: &Location, id: u64) -> Result<()> {
+    at.remove(&kept_name(id))
 }
 
 /// The snapshot numbered `id`; `None` when there is none.
-pub(super) fn read_kept(dir: &Path, id: u64) -> Result<Option<Snapshot>> {
-    read(dir, &kept_path(dir, id))
+pub(super) fn read_kept(at: &Location, id: u64) -> Result<Option<Snapshot>> {
+    let name = kept_name(id);
+    at.read(&name)?.map(|bytes| parse(at, &name, &bytes)).transpose()
 }
 
-fn read(dir: &Path, path: &Path) -> Result<Option<Snapshot>> {
-    let bytes = match fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            return Ok(None);
-        }
-        Err(e) => return Err(Error::io(path)(e)),
-    };
+fn parse(at: &Location, name: &str, bytes: &[u8]) -> Result<Snapshot> {
     let broken = |e: serde_json::Error| Error::Store {
-        path: dir.to_path_buf(),
-        message: format!("{} is not a snapshot file: {e}", path.display()),
+        path: at.path(),
+        message: format!("{} is not a snapshot file: {e}", at.join(name).display()),
     };
     // The format first: the rest of a newer file may look quite different.
-    let FormatOnly { format, tool_version } = serde_json::from_slice(&bytes).map_err(broken)?;
+    let FormatOnly { format, tool_version } = serde_json::from_slice(bytes).map_err(broken)?;
     if format > FORMAT {
         let writer = tool_version.map_or(String::new(), |v| format!(" (roletrail {v})"));
         return Err(Error::Store {
-            path: dir.to_path_buf(),
+            path: at.path(),
             message: format!(
                 "written by a newer version{writer}: its format is {format}, this version reads up to {FORMAT}"
             ),
         });
     }
-    serde_json::from_slice(&bytes).map(Some).map_err(broken)
+    serde_json::from_slice(bytes).map_err(broken)
 }
 
 /// Makes `snapshot` the current one. It is durable when this returns, and whoever reads meanwhile
-/// sees either the old one or the new one.
-pub(super) fn publish(dir: &Path, snapshot: &Snapshot) -> Result<()> {
+/// sees either the old one or the new one. `before` is what was current when the writer began.
+pub(super) fn publish(at: &Location, snapshot: &Snapshot, before: Option<&Current>) -> Result<()> {
     let mut text = serde_json::to_vec_pretty(snapshot)?;
     text.push(b'\n');
-    // The kept copy first: a current snapshot that cannot be asked for again would break `--as-of`.
-    let kept = kept_path(dir, snapshot.id);
-    let kept_dir = dir.join("snapshots");
-    fs::create_dir_all(&kept_dir).map_err(Error::io(&kept_dir))?;
-    replace(&kept_dir, &kept, &text)?;
-    sync_dir(dir)?;
-    replace(dir, &current_path(dir), &text)
+    let kept = kept_name(snapshot.id);
+    match at {
+        Location::Folder(folder) => {
+            // The kept copy first: a current snapshot that cannot be asked for again would break
+            // `--as-of`.
+            let kept_dir = folder.join("snapshots");
+            std::fs::create_dir_all(&kept_dir).map_err(Error::io(&kept_dir))?;
+            at.replace(&kept, &text)?;
+            at.sync("")?;
+            at.replace(POINTER, &text)
+        }
+        Location::Bucket(place) => {
+            // Where an answer was lost on the way the object may be there already, and ours.
+            if !place.create(&kept, &text)? && at.read(&kept)?.as_ref() != Some(&text) {
+                return Err(Error::Conflict { path: at.path() });
+            }
+            point_at(at, snapshot, before)
+        }
+    }
 }
 
-/// Atomically gives `path`, which is in `folder`, the content `text`.
-fn replace(folder: &Path, path: &Path, text: &[u8]) -> Result<()> {
-    // Only the holder of the store's lock writes here, so one fixed name will do; what a killed
-    // writer left under it is overwritten.
-    let temp = folder.join("snapshot.json.tmp");
-    let mut file = File::create(&temp).map_err(Error::io(&temp))?;
-    file.write_all(text).map_err(Error::io(&temp))?;
-    file.sync_all().map_err(Error::io(&temp))?;
-    drop(file);
-    fs::rename(&temp, path).map_err(Error::io(path))?;
-    sync_dir(folder)
-}
-
-/// Makes the entries of a folder durable, where the system can.
-pub(super) fn sync_dir(dir: &Path) -> Result<()> {
-    #[cfg(unix)]
-    File::open(dir).and_then(|d| d.sync_all()).map_err(Error::io(dir))?;
-    #[cfg(not(unix))]
-    let _ = dir;
+/// Lets `snapshot.json` name a snapshot that is current. In a bucket somebody else may have moved it
+/// on meanwhile: then it is left.
+pub(super) fn point_at(at: &Location, snapshot: &Snapshot, before: Option<&Current>) -> Result<()> {
+    let mut text = serde_json::to_vec_pretty(snapshot)?;
+    text.push(b'\n');
+    let Location::Bucket(place) = at else { return at.replace(POINTER, &text) };
+    match before.and_then(|current| current.etag.as_deref()) {
+        Some(etag) => place.update(POINTER, &text, etag)?,
+        None => place.create(POINTER, &text)?,
+    };
     Ok(())
 }

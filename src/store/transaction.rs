@@ -10,8 +10,9 @@ use futures::future::join_all;
 
 use super::datafile::{self, DataFile, Place};
 use super::delta::{Change, Table};
+use super::location::Location;
 use super::read::Select;
-use super::snapshot::{self, Snapshot};
+use super::snapshot::{self, Current, Snapshot};
 use super::{TABLES, absolute, read};
 use crate::error::{Error, Result};
 use crate::table::TableDef;
@@ -25,58 +26,64 @@ use crate::table::TableDef;
 ///
 /// Reads inside a transaction show the state it began with, not what it has written.
 pub struct Transaction {
-    dir: PathBuf,
+    at: Location,
     /// What the store held at the beginning; `None` for a new store.
-    base: Option<Snapshot>,
+    base: Option<Current>,
     tables: BTreeMap<&'static str, Table>,
     changes: BTreeMap<&'static str, Change>,
     /// Full paths of the files written and not yet committed.
     written: Mutex<Vec<PathBuf>>,
-    /// Held until the end; the system gives it back when the process dies.
-    _lock: File,
+    /// Of a folder; held until the end. The system gives it back when the process dies.
+    _lock: Option<File>,
 }
 
 impl Transaction {
-    /// Begins a change of the store in `dir`; makes the folder and all tables where they are
-    /// absent. Waits as long as another process or thread holds the store.
+    /// Begins a change of the store; makes the folder and all tables where they are absent. Waits as
+    /// long as another process or thread holds a folder. A bucket cannot be held: there the end tells
+    /// whether another was faster.
     ///
     /// # Errors
     ///
     /// [`Error::Store`] when the folder holds something else or a newer format; [`Error::Io`] when
-    /// it cannot be written; [`Error::Delta`] when a table cannot be read.
-    pub async fn begin(dir: impl AsRef<Path>) -> Result<Transaction> {
-        let dir = prepare(dir.as_ref())?;
+    /// it cannot be written; [`Error::Delta`] when a table cannot be read; [`Error::Conflict`] when
+    /// somebody else is writing to the bucket.
+    pub async fn begin(at: impl Into<Location>) -> Result<Transaction> {
+        let at = prepare(at.into())?;
+        let Location::Folder(dir) = &at else { return Transaction::with_lock(at, None).await };
         let path = dir.join(".lock");
         let file = open_lock(&path)?;
         // Waiting must not hold up the other tasks of this thread.
         let waited = tokio::task::spawn_blocking(move || file.lock().map(|()| file)).await;
         let lock = waited.map_err(|e| Error::io(&path)(e.into()))?.map_err(Error::io(&path))?;
-        Transaction::with_lock(dir, lock).await
+        Transaction::with_lock(at, Some(lock)).await
     }
 
     /// As [`Transaction::begin`], but gives `None` at once when another holds the store.
-    pub async fn try_begin(dir: impl AsRef<Path>) -> Result<Option<Transaction>> {
-        let dir = prepare(dir.as_ref())?;
+    pub async fn try_begin(at: impl Into<Location>) -> Result<Option<Transaction>> {
+        let at = prepare(at.into())?;
+        let Location::Folder(dir) = &at else {
+            return Transaction::with_lock(at, None).await.map(Some);
+        };
         let path = dir.join(".lock");
         let lock = open_lock(&path)?;
         match lock.try_lock() {
-            Ok(()) => Transaction::with_lock(dir, lock).await.map(Some),
+            Ok(()) => Transaction::with_lock(at, Some(lock)).await.map(Some),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(e)) => Err(Error::io(&path)(e)),
         }
     }
 
-    async fn with_lock(dir: PathBuf, lock: File) -> Result<Transaction> {
+    async fn with_lock(at: Location, lock: Option<File>) -> Result<Transaction> {
         // Only now: whoever held the lock before may have changed it.
-        let base = snapshot::read_current(&dir)?;
-        let base_ref = base.as_ref();
+        let base = snapshot::read_current(&at)?;
+        let base_ref = base.as_ref().map(|current| &current.snapshot);
         let opened = TABLES.iter().map(|def| {
-            let dir = &dir;
-            async move { Ok::<_, Error>((def.name, open_at_snapshot(dir, def, base_ref).await?)) }
+            let at = &at;
+            async move { Ok::<_, Error>((def.name, open_at_snapshot(at, def, base_ref).await?)) }
         });
         let tables = join_all(opened).await.into_iter().collect::<Result<_>>()?;
         Ok(Transaction {
-            dir,
+            at,
             base,
             tables,
             changes: BTreeMap::new(),
@@ -87,12 +94,21 @@ impl Transaction {
 
     /// The snapshot the transaction began with; `None` for a new store.
     pub fn base(&self) -> Option<&Snapshot> {
-        self.base.as_ref()
+        self.base.as_ref().map(|current| &current.snapshot)
     }
 
-    /// The store's folder, absolute.
-    pub fn dir(&self) -> &Path {
-        &self.dir
+    /// Where the store is; a folder is absolute.
+    pub fn location(&self) -> &Location {
+        &self.at
+    }
+
+    /// A folder for files that are needed until the end, and large ones: the store's own, where it
+    /// is a folder.
+    pub fn scratch(&self) -> PathBuf {
+        match &self.at {
+            Location::Folder(dir) => dir.clone(),
+            Location::Bucket(_) => std::env::temp_dir(),
+        }
     }
 
     /// Writes one durable Parquet data file of `def`. May be called from many threads at once.
@@ -113,7 +129,7 @@ impl Transaction {
         batches: &[RecordBatch],
     ) -> Result<DataFile> {
         let table = self.table(def)?;
-        let file = datafile::write(table.dir(), def, partition, batches)?;
+        let file = datafile::write(&self.at, def, partition, batches)?;
         self.written().push(table.dir().join(&file.path));
         Ok(file)
     }
@@ -132,7 +148,7 @@ impl Transaction {
         batches: impl Iterator<Item = Result<RecordBatch>>,
     ) -> Result<DataFile> {
         let table = self.table(def)?;
-        let file = datafile::write_sorted(table.dir(), def, place, rows, batches)?;
+        let file = datafile::write_sorted(&self.at, def, place, rows, batches)?;
         self.written().push(table.dir().join(&file.path));
         Ok(file)
     }
@@ -146,7 +162,7 @@ impl Transaction {
         batches: impl Iterator<Item = Result<RecordBatch>>,
     ) -> Result<DataFile> {
         let table = self.table(def)?;
-        let file = datafile::write_unsorted(table.dir(), def, place, rows, batches)?;
+        let file = datafile::write_unsorted(&self.at, def, place, rows, batches)?;
         self.written().push(table.dir().join(&file.path));
         Ok(file)
     }
@@ -159,7 +175,7 @@ impl Transaction {
     /// Removes a file that this transaction has written, and that no table shall have.
     pub fn discard(&self, path: &Path) -> Result<()> {
         self.written().retain(|written| written != path);
-        fs::remove_file(path).map_err(Error::io(path))
+        self.at.remove(&self.at.name_of(path))
     }
 
     /// The data files of the parts of `def` at the beginning of the transaction, by part.
@@ -178,7 +194,7 @@ impl Transaction {
         each: impl FnMut(RecordBatch) -> Result<()>,
     ) -> Result<()> {
         let files: Vec<_> = files.iter().map(|path| (path.clone(), None)).collect();
-        read::each_batch(def, columns, &files, select, each)
+        read::each_batch(&self.at, def, columns, &files, select, each)
     }
 
     /// As [`Transaction::read_each`], of one day of a table that is partitioned by day.
@@ -191,7 +207,7 @@ impl Transaction {
     ) -> Result<()> {
         let mut files = self.table(def)?.files();
         files.retain(|(_, partition)| partition.as_deref() == Some(day));
-        read::each_batch(def, columns, &files, None, each)
+        read::each_batch(&self.at, def, columns, &files, None, each)
     }
 
     /// The data files of `def` at the beginning of the transaction: absolute paths, sorted.
@@ -221,7 +237,7 @@ impl Transaction {
         columns: &[&str],
         each: impl FnMut(RecordBatch) -> Result<()>,
     ) -> Result<()> {
-        read::each_batch(def, columns, &self.table(def)?.files(), None, each)
+        read::each_batch(&self.at, def, columns, &self.table(def)?.files(), None, each)
     }
 
     /// Adds files to a table, at commit.
@@ -294,15 +310,34 @@ impl Transaction {
     /// On any error the old snapshot is still the current one.
     pub async fn commit(mut self) -> Result<Snapshot> {
         if let (Some(base), true) = (&self.base, self.changes.is_empty()) {
-            if !snapshot::current_path(&self.dir).exists() {
-                // It was lost; readers find the store by it.
-                snapshot::publish(&self.dir, base)?;
-            }
-            return Ok(base.clone());
+            self.point_at_base()?;
+            return Ok(base.snapshot.clone());
         }
+        self.check_still_first()?;
         let next = self.commit_tables().await?;
-        snapshot::publish(&self.dir, &next)?;
+        snapshot::publish(&self.at, &next, self.base.as_ref())?;
         Ok(next)
+    }
+
+    /// Puts `snapshot.json` right where it was lost, or never came to be written.
+    pub(super) fn point_at_base(&self) -> Result<()> {
+        match &self.base {
+            Some(base) if !base.pointed_at => {
+                snapshot::point_at(&self.at, &base.snapshot, Some(base))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Nobody has made the next snapshot yet: what the tables would be given in vain need not be
+    /// taken back. Whoever comes between this and the end is found out there.
+    fn check_still_first(&self) -> Result<()> {
+        let Location::Bucket(_) = self.at else { return Ok(()) };
+        let next = self.base().map_or(0, |base| base.id) + 1;
+        match snapshot::read_kept(&self.at, next)? {
+            Some(_) => Err(Error::Conflict { path: self.at.path() }),
+            None => Ok(()),
+        }
     }
 
     /// Everything of the commit but the last step; what it returns is not current yet.
@@ -310,7 +345,7 @@ impl Transaction {
         // From here on the files are named in table logs: dropping must not delete them.
         self.written().clear();
         let mut changes = std::mem::take(&mut self.changes);
-        let before = self.base.as_ref();
+        let before = self.base.as_ref().map(|current| &current.snapshot);
         let commits = self.tables.iter_mut().map(|(name, table)| {
             let change = changes.remove(name);
             async move {
@@ -349,9 +384,10 @@ impl Transaction {
 
 impl Drop for Transaction {
     fn drop(&mut self) {
-        for path in self.written().drain(..) {
+        let written = std::mem::take(&mut *self.written());
+        for path in written {
             // A file that stays is harmless: no table names it.
-            let _ = fs::remove_file(path);
+            let _ = self.at.remove(&self.at.name_of(&path));
         }
     }
 }
@@ -361,13 +397,13 @@ fn no_such_table(def: &TableDef) -> Error {
 }
 
 /// The table with the content that the snapshot names; a new store's tables are empty.
-async fn open_at_snapshot(dir: &Path, def: &TableDef, base: Option<&Snapshot>) -> Result<Table> {
-    let mut table = Table::open_or_create(dir, def).await?;
+async fn open_at_snapshot(at: &Location, def: &TableDef, base: Option<&Snapshot>) -> Result<Table> {
+    let mut table = Table::open_or_create(at, def).await?;
     // Version 0 is what creating a table makes: no rows.
     let named = base.and_then(|b| b.version_of(def.name)).unwrap_or(0);
     if table.version() < named {
         return Err(Error::Store {
-            path: dir.to_path_buf(),
+            path: at.path(),
             message: format!(
                 "the snapshot names version {named} of table {}, but its newest is {}: part of the store is missing",
                 def.name,
@@ -385,29 +421,28 @@ fn open_lock(path: &Path) -> Result<File> {
     OpenOptions::new().create(true).append(true).open(path).map_err(Error::io(path))
 }
 
-/// Makes the folder where it is absent; refuses one that holds anything but a store.
-fn prepare(dir: &Path) -> Result<PathBuf> {
-    fs::create_dir_all(dir).map_err(Error::io(dir))?;
-    if snapshot::current_path(dir).exists() {
-        return absolute(dir);
+/// Makes the folder where it is absent; refuses a place that holds anything but a store.
+fn prepare(at: Location) -> Result<Location> {
+    if let Location::Folder(dir) = &at {
+        fs::create_dir_all(dir).map_err(Error::io(dir))?;
+    }
+    if at.read("snapshot.json")?.is_some() {
+        return absolute(at);
     }
     // Without a snapshot there may be what a killed first ingest left; nothing else.
     let ours = |name: &str| {
         name.starts_with('.')
             || name.starts_with("snapshot")
+            || name == "reports"
             || TABLES.iter().any(|t| t.name == name)
     };
-    for entry in fs::read_dir(dir).map_err(Error::io(dir))? {
-        let name = entry.map_err(Error::io(dir))?.file_name();
-        if !ours(&name.to_string_lossy()) {
-            return Err(Error::Store {
-                path: dir.to_path_buf(),
-                message: format!(
-                    "this folder is not a store and not empty (it holds {:?}); give a new folder",
-                    name.to_string_lossy()
-                ),
-            });
-        }
+    match at.top()?.into_iter().find(|name| !ours(name)) {
+        None => absolute(at),
+        Some(other) => Err(Error::Store {
+            path: at.path(),
+            message: format!(
+                "this is not a store and not empty (it holds {other:?}); give a new place"
+            ),
+        }),
     }
-    absolute(dir)
 }

@@ -1,20 +1,20 @@
 //! Removing what no kept snapshot needs: data files that were replaced or merged, what killed ingests
 //! left, and the parts of table logs from before the oldest kept version.
 //!
-//! It holds the store's lock, so no ingest is under way, and keeps whatever the current snapshot names,
+//! It holds a folder's lock, so no ingest is under way, and keeps whatever the current snapshot names,
 //! so readers of it are not disturbed. Readers of a snapshot that goes fail: keep as many as readers may
 //! be at work with. Killed at any instant, the kept snapshots are whole: files go after the snapshots
 //! that name them, and what is left is removed the next time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use chrono::DateTime;
 
-use super::info::data_files;
+use super::location::{Location, Present};
 use super::{Snapshot, TABLES, Transaction, delta, snapshot};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::table::TableDef;
 
 /// Which snapshots stay. The current one always does.
@@ -25,6 +25,9 @@ pub enum Keep {
     /// Those that were current at this instant or later, microseconds since 1970.
     CurrentSince(i64),
 }
+
+/// Longer than any ingest into a bucket takes.
+const UNDER_WAY_FOR: Duration = Duration::from_secs(24 * 3600);
 
 /// What was removed, or would be.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -47,17 +50,21 @@ pub struct Vacuumed {
 /// The store's. Nothing is removed before all is known that stays.
 pub async fn vacuum(tx: Transaction, keep: Keep, dry_run: bool) -> Result<Vacuumed> {
     let Some(current) = tx.base() else { return Ok(Vacuumed::default()) };
-    let all = snapshot::up_to(tx.dir(), current.id)?;
+    let at = tx.location();
+    let all = snapshot::up_to(at, current.id)?;
     let (gone, kept) = divide(all, keep, current);
     let (mut data, mut logs) = (Vec::new(), Vec::new());
     for def in TABLES {
         let needed = needed(&tx, def, &kept).await?;
-        let folder = tx.dir().join(def.name);
-        let unneeded = data_files(&folder)?.into_iter().filter(|(p, _)| !needed.contains(p));
-        data.extend(unneeded.map(|(path, size)| (folder.join(path), size)));
+        let left = left(at, def, &gone).await?;
+        for file in at.data_files(def.name)? {
+            if !needed.contains(&file.path) && left(&file) {
+                data.push((format!("{}/{}", def.name, file.path), file.size));
+            }
+        }
         let oldest = kept.iter().filter_map(|snapshot| snapshot.version_of(def.name)).min();
         if let Some(oldest) = oldest {
-            logs.extend(unneeded_logs(&folder.join("_delta_log"), oldest)?);
+            logs.extend(unneeded_logs(at, &format!("{}/_delta_log", def.name), oldest)?);
         }
     }
     let done = Vacuumed {
@@ -68,7 +75,8 @@ pub async fn vacuum(tx: Transaction, keep: Keep, dry_run: bool) -> Result<Vacuum
         log_files: logs.len() as u64,
     };
     if !dry_run {
-        remove(tx.dir(), &gone, &data, &logs)?;
+        tx.point_at_base()?;
+        remove(at, &gone, &data, &logs)?;
     }
     Ok(done)
 }
@@ -97,26 +105,41 @@ fn divide(all: Vec<Snapshot>, keep: Keep, current: &Snapshot) -> (Vec<Snapshot>,
     (gone, kept)
 }
 
+/// Tells whether a file that nobody needs may go. In a bucket an ingest may be under way, whose files
+/// no table names yet: there it must have been a snapshot's, or have lain for long.
+async fn left(
+    at: &Location,
+    def: &TableDef,
+    gone: &[Snapshot],
+) -> Result<impl Fn(&Present) -> bool + use<>> {
+    let remote = matches!(at, Location::Bucket(_));
+    let mut named = BTreeSet::new();
+    for version in gone.iter().filter_map(|s| s.version_of(def.name)).filter(|_| remote) {
+        named.append(&mut delta::paths_at(at, def, version).await?);
+    }
+    let since = SystemTime::now().checked_sub(UNDER_WAY_FOR);
+    Ok(move |file: &Present| {
+        !remote || named.contains(&file.path) || since.is_some_and(|since| file.modified < since)
+    })
+}
+
 /// Files of a table that a kept snapshot, or whoever reads its newest version, needs.
 async fn needed(tx: &Transaction, def: &TableDef, kept: &[Snapshot]) -> Result<BTreeSet<String>> {
     let newest = tx.table(def)?.active_files();
     let mut needed: BTreeSet<String> = newest.into_iter().map(|file| file.path).collect();
     let versions: BTreeSet<u64> = kept.iter().filter_map(|s| s.version_of(def.name)).collect();
     for version in versions {
-        needed.append(&mut delta::paths_at(tx.dir(), def, version).await?);
+        needed.append(&mut delta::paths_at(tx.location(), def, version).await?);
     }
     Ok(needed)
 }
 
 /// Files of a table's log that reading `oldest` and later versions does not need: all before the last
 /// checkpoint up to it. Source: Delta protocol, "Metadata Cleanup".
-fn unneeded_logs(log_dir: &Path, oldest: u64) -> Result<Vec<PathBuf>> {
-    let mut by_version: BTreeMap<u64, Vec<PathBuf>> = BTreeMap::new();
+fn unneeded_logs(at: &Location, log: &str, oldest: u64) -> Result<Vec<String>> {
+    let mut by_version: BTreeMap<u64, Vec<String>> = BTreeMap::new();
     let mut checkpoint = None;
-    for entry in fs::read_dir(log_dir).map_err(Error::io(log_dir))? {
-        let entry = entry.map_err(Error::io(log_dir))?;
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
+    for name in at.names(log)? {
         let Some((digits, rest)) = name.split_once('.') else { continue };
         let Ok(version) = digits.parse::<u64>() else { continue };
         if digits.len() != 20 {
@@ -125,23 +148,25 @@ fn unneeded_logs(log_dir: &Path, oldest: u64) -> Result<Vec<PathBuf>> {
         if rest == "checkpoint.parquet" && version <= oldest {
             checkpoint = checkpoint.max(Some(version));
         }
-        by_version.entry(version).or_default().push(entry.path());
+        by_version.entry(version).or_default().push(format!("{log}/{name}"));
     }
     let Some(checkpoint) = checkpoint else { return Ok(Vec::new()) };
     Ok(by_version.into_iter().take_while(|(v, _)| *v < checkpoint).flat_map(|(_, p)| p).collect())
 }
 
-fn remove(dir: &Path, gone: &[Snapshot], data: &[(PathBuf, u64)], logs: &[PathBuf]) -> Result<()> {
-    gone.iter().try_for_each(|snapshot| snapshot::forget(dir, snapshot.id))?;
+fn remove(at: &Location, gone: &[Snapshot], data: &[(String, u64)], logs: &[String]) -> Result<()> {
+    gone.iter().try_for_each(|snapshot| snapshot::forget(at, snapshot.id))?;
     if !gone.is_empty() {
-        snapshot::sync_dir(&dir.join("snapshots"))?;
+        at.sync("snapshots")?;
     }
-    for path in data.iter().map(|(path, _)| path).chain(logs) {
-        fs::remove_file(path).map_err(Error::io(path))?;
+    for name in data.iter().map(|(name, _)| name).chain(logs) {
+        at.remove(name)?;
     }
+    let Location::Folder(_) = at else { return Ok(()) };
     // Folders of days and parts that have no file any more; the others refuse.
-    let folders: BTreeSet<&Path> = data.iter().filter_map(|(path, _)| path.parent()).collect();
-    let inner = folders.into_iter().filter(|folder| folder.parent() != Some(dir));
-    inner.for_each(|folder| _ = fs::remove_dir(folder));
+    let folders: BTreeSet<&str> =
+        data.iter().filter_map(|(name, _)| Some(name.rsplit_once('/')?.0)).collect();
+    let inner = folders.into_iter().filter(|folder| folder.contains('/'));
+    inner.for_each(|folder| _ = fs::remove_dir(at.join(folder)));
     Ok(())
 }

@@ -27,6 +27,7 @@ use crate::output::target::Asked;
 use crate::sql::saved::Severity;
 use crate::sql::{Params, Sql};
 use crate::store::marks::{Mark, Marks};
+use crate::store::{Location, Store};
 
 /// How a report is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -209,8 +210,11 @@ async fn one(
     }
     let marks = match goes_on {
         // Before the first ingest there is nothing to hold.
-        true if crate::store::Store::exists(store) => Some(Marks::hold(store, name)?),
-        _ => None,
+        true => {
+            let at = Location::of(store, &command.source.s3.settings())?;
+            Store::exists(at.clone())?.then(|| Marks::hold(at, name)).transpose()?
+        }
+        false => None,
     };
     let tables = source::open(store, &command.source, ui).await?;
     let micros = now.timestamp_micros();

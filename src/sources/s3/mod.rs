@@ -1,5 +1,6 @@
 //! Objects in S3 as sources: which bucket is asked how ([`settings`], [`profile`]), what lies in it
-//! ([`list`]), its content as streams ([`fetch`]), and objects that are written ([`put`]).
+//! ([`list`]), its content as streams ([`fetch`]), objects that are written ([`put`]), small objects
+//! that several machines change ([`small`]), and a bucket as engines take it ([`told`]).
 //!
 //! `object_store` speaks the protocol: it signs, retries with growing pauses, and goes on in the
 //! middle of an object whose connection broke. Everything asynchronous stays behind this door: the
@@ -10,6 +11,8 @@ mod list;
 mod profile;
 mod put;
 mod settings;
+mod small;
+mod told;
 mod trouble;
 
 use std::future::Future;
@@ -18,6 +21,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey, resolve_bucket_region};
+use object_store::client::SpawnedReqwestConnector;
 use object_store::{BackoffConfig, ClientOptions, RetryConfig};
 use tokio::runtime::Runtime;
 
@@ -28,6 +32,7 @@ pub(super) use fetch::{Fetching, PART_BYTES};
 pub(super) use list::find;
 pub use put::{Prefix, Upload};
 pub use settings::Settings;
+pub use small::{Listed, Tail};
 
 /// What addresses of objects begin with.
 pub const SCHEME: &str = "s3://";
@@ -74,6 +79,12 @@ impl Bucket {
         }
         let timeout: AmazonS3ConfigKey = "timeout".parse().map_err(|e| wrong("timeout", &e))?;
         builder = builder.with_config(timeout, format!("{REQUEST_SECONDS}s"));
+        if let Some(runtime) = runtime() {
+            // A connection lives on the threads that opened it: those of the engine may be kept busy
+            // for long, and whoever shares the connection would wait for them.
+            let here = SpawnedReqwestConnector::new(runtime.handle().clone());
+            builder = builder.with_http_connector(here);
+        }
         if resolved.instance_credentials {
             // Most machines are no instances: finding out must not take minutes.
             let asking = builder.clone().with_retry(retries(1, Duration::from_secs(5)));

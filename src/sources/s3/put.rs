@@ -26,7 +26,7 @@ const PARTS_UNDER_WAY: usize = 2;
 /// A place in a bucket that objects are written to.
 #[derive(Debug, Clone)]
 pub struct Prefix {
-    bucket: Arc<Bucket>,
+    pub(super) bucket: Arc<Bucket>,
     key: String,
 }
 
@@ -54,7 +54,7 @@ impl Prefix {
         }
     }
 
-    fn path(&self, name: &str) -> Result<Path> {
+    pub(super) fn path(&self, name: &str) -> Result<Path> {
         let key = self.join(name);
         Path::parse(&key).map_err(|_| {
             let text = format!("{} cannot be an object's key", self.bucket.address(&key));
@@ -66,7 +66,7 @@ impl Prefix {
         Error::io(self.address(name))(refused.into())
     }
 
-    fn wait<T: Send + 'static>(
+    pub(super) fn wait<T: Send + 'static>(
         &self,
         name: &str,
         work: impl Future<Output = Result<T, Refused>> + Send + 'static,
@@ -263,7 +263,7 @@ impl Drop for Upload {
 }
 
 impl Bucket {
-    fn refused_when(&self, error: &object_store::Error, doing: Doing) -> Refused {
+    pub(super) fn refused_when(&self, error: &object_store::Error, doing: Doing) -> Refused {
         Refused::because(trouble::explain(error, doing, &self.endpoint))
     }
 }

@@ -70,12 +70,13 @@ async fn a_killed_commit_shows_nowhere_and_is_taken_back() {
     };
     assert_eq!((rows(&FILES, "path"), rows(&EVENTS, "event_date")), (5, 400));
     drop(tx);
-    let newest = delta::Table::open(dir.path(), &FILES, None).await.unwrap();
+    let newest = delta::Table::open(&Location::from(dir.path()), &FILES, None).await.unwrap();
     let version = newest.version();
     assert_eq!(newest.files().len(), 1);
     // Repairing what is repaired commits nothing.
     drop(Transaction::begin(dir.path()).await.unwrap());
-    let again = delta::Table::open(dir.path(), &FILES, None).await.unwrap().version();
+    let again =
+        delta::Table::open(&Location::from(dir.path()), &FILES, None).await.unwrap().version();
     assert_eq!(again, version);
 
     second_ingest(dir.path()).await.commit().await.unwrap();
@@ -92,7 +93,7 @@ async fn a_first_ingest_killed_in_the_middle_can_be_repeated() {
     add_rows(&mut tx, &EVENTS, 0, 10, 0);
     tx.commit_tables().await.unwrap();
     drop(tx);
-    assert!(!Store::exists(dir.path()));
+    assert!(!Store::exists(dir.path()).unwrap());
     // Also a table that was not made yet.
     std::fs::remove_dir_all(dir.path().join("links")).unwrap();
 
