@@ -10,7 +10,14 @@ pub const EVENTS: TableDef = TableDef {
     doc: "One row a distinct CloudTrail event, with every field of its record.",
     columns: COLUMNS,
     partition_by: Some("event_date"),
-    lookup: &["event_id", "access_key_id", "session_id", "shared_event_id", "request_id"],
+    lookup: &[
+        "event_id",
+        "access_key_id",
+        "session_id",
+        "credential_id",
+        "shared_event_id",
+        "request_id",
+    ],
     sort_by: &["event_time", "event_id"],
 };
 

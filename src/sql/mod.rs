@@ -1,9 +1,11 @@
 //! The tables of a store, or of logs in memory, as SQL: read-only, within a memory limit.
 
+mod activity;
 mod athena;
 mod dialect;
 mod functions;
 mod lake;
+mod memory;
 mod params;
 mod run;
 pub mod saved;
@@ -19,8 +21,7 @@ use datafusion::common::Column;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::SessionStateDefaults;
 use datafusion::execution::context::SQLOptions;
-use datafusion::execution::memory_pool::FairSpillPool;
-use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::planner::ExprPlanner;
 use datafusion::logical_expr::{Expr, LogicalPlan};
@@ -29,12 +30,14 @@ use datafusion::optimizer::simplify_expressions::SimplifyExpressions;
 use datafusion::optimizer::{Optimizer, OptimizerRule};
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
 
+use activity::Activity;
 use dialect::Parsed;
 
 use crate::error::{Error, Result};
 use crate::store::columns::is_internal;
 use crate::store::{Store, TABLES};
 
+pub use activity::Limits;
 pub use dialect::Dialect;
 pub use functions::{FunctionDoc, functions};
 pub use params::{Given, ParamType, Params, parse_param};
@@ -63,10 +66,17 @@ impl Sql {
     /// # Errors
     /// The store's and DataFusion's.
     pub async fn open(source: Source, memory_bytes: usize) -> Result<Sql> {
-        let pool = Arc::new(FairSpillPool::new(memory_bytes));
-        let runtime = RuntimeEnvBuilder::new().with_memory_pool(pool).build_arc()?;
+        Sql::open_with(source, memory_bytes, Limits::of_memory(memory_bytes)).await
+    }
+
+    /// As [`Sql::open`], with other limits for what is joined in memory.
+    ///
+    /// # Errors
+    /// As [`Sql::open`].
+    pub async fn open_with(source: Source, memory_bytes: usize, limits: Limits) -> Result<Sql> {
         let mut config =
             SessionConfig::new().with_information_schema(true).with_collect_statistics(true);
+        let runtime = memory::bounded(memory_bytes, &mut config)?;
         config.options_mut().sql_parser.collect_spans = true;
         let mut context = SessionContext::new_with_state(state(config, runtime));
         functions::register(&mut context)?;
@@ -90,8 +100,13 @@ impl Sql {
             }
         }
         for view in VIEWS {
-            let plan = context.sql(&(view.sql)()).await?;
-            context.register_table(view.def.name, plan.into_view())?;
+            let select = (view.sql)();
+            let table: Arc<dyn TableProvider> = if view.def.name == ACTIVITY.name {
+                Arc::new(Activity::new(&context, &select, limits).await?)
+            } else {
+                context.sql(&select).await?.into_view()
+            };
+            context.register_table(view.def.name, table)?;
         }
         functions::kin::register(&context).await?;
         Ok(Sql { context, snapshot, memory_bytes })

@@ -1,0 +1,169 @@
+//! The view **activity** as a table that decides while it is read how to join.
+//!
+//! What it answers is the SELECT of the view and nothing else. That one joins every event with all
+//! credentials, which is right for a count over everything and wasteful for the ten calls of one key.
+//! Nobody knows beforehand how many events a condition leaves, so the table tries: it reads the events
+//! that fit, and as long as they are few, it reads only those rows of the other tables that can join
+//! them, and runs the SELECT over these. Leaving out rows that no event joins changes no answer.
+//!
+//! ```text
+//! condition on credentials?  -> the credentials that fit, if few -> what else must hold of an event
+//! events that fit, if few    -> attributions of these events -> credentials of both -> the SELECT
+//! too many                   -> the SELECT over everything
+//! ```
+
+mod among;
+mod exec;
+mod reading;
+mod sides;
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::{Column, Result, internal_err};
+use datafusion::datasource::provider_as_source;
+use datafusion::execution::context::SessionState;
+use datafusion::logical_expr::{
+    Expr, LogicalPlan, LogicalPlanBuilder, TableProviderFilterPushDown, TableType,
+};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::prelude::SessionContext;
+
+use exec::ActivityExec;
+
+/// Up to how much is few.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Rows of a table that are held in memory.
+    pub rows: usize,
+    /// Their bytes.
+    pub bytes: usize,
+    /// Ids that other tables are searched for.
+    pub ids: usize,
+}
+
+impl Limits {
+    /// What is few where so many bytes may be used altogether.
+    pub(super) fn of_memory(bytes: usize) -> Limits {
+        Limits { rows: 500_000, bytes: bytes / 4, ids: bytes / 2048 }
+    }
+}
+
+/// The view.
+pub(super) struct Activity {
+    select: LogicalPlan,
+    schema: SchemaRef,
+    /// By column: whether it is a column of **events** under its own name.
+    of_events: Vec<bool>,
+    events: Arc<dyn TableProvider>,
+    limits: Limits,
+}
+
+impl fmt::Debug for Activity {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.debug_struct("Activity").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+impl Activity {
+    /// The view that this SELECT describes; `e`, `a` and `c` are events, attributions and credentials
+    /// there.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn new(context: &SessionContext, select: &str, limits: Limits) -> Result<Activity> {
+        let select = context.sql(select).await?.into_unoptimized_plan();
+        let schema: SchemaRef = Arc::new(select.schema().as_arrow().clone());
+        let own = |expr: &Expr, name: &str| match expr {
+            Expr::Column(Column { relation: Some(from), name: of, .. }) => {
+                from.table() == sides::EVENTS && of == name
+            }
+            _ => false,
+        };
+        let of_events = match &select {
+            LogicalPlan::Projection(top) => {
+                let names = schema.fields().iter().map(|field| field.name());
+                top.expr.iter().zip(names).map(|(expr, name)| own(expr, name)).collect()
+            }
+            _ => vec![false; schema.fields().len()],
+        };
+        let events = context.table_provider("events").await?;
+        Ok(Activity { select, schema, of_events, events, limits })
+    }
+
+    /// Every event has one row here, so where only its own columns are asked for nothing is joined.
+    fn needs_only_events(&self, projection: &[usize], filters: &[Expr]) -> bool {
+        let own = |name: &str| self.schema.index_of(name).is_ok_and(|i| self.of_events[i]);
+        projection.iter().all(|i| self.of_events[*i])
+            && filters.iter().all(|filter| filter.column_refs().iter().all(|c| own(&c.name)))
+    }
+}
+
+#[async_trait]
+impl TableProvider for Activity {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::View
+    }
+
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> Result<Vec<TableProviderFilterPushDown>> {
+        let whole = |filter: &&Expr| {
+            let asks_elsewhere = filter.contains_outer()
+                || filter.contains_scalar_subquery()
+                || filter.is_volatile();
+            if asks_elsewhere {
+                TableProviderFilterPushDown::Unsupported
+            } else {
+                TableProviderFilterPushDown::Exact
+            }
+        };
+        Ok(filters.iter().map(whole).collect())
+    }
+
+    async fn scan(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let Some(state) = session.as_any().downcast_ref::<SessionState>() else {
+            return internal_err!("activity is read in a session of another kind");
+        };
+        let all: Vec<usize> = (0..self.schema.fields().len()).collect();
+        let projection = projection.unwrap_or(&all);
+        let only_events = self.needs_only_events(projection, filters);
+        let mut plan = if only_events {
+            LogicalPlanBuilder::scan("events", provider_as_source(self.events.clone()), None)?
+        } else {
+            LogicalPlanBuilder::from(self.select.clone())
+        };
+        if let Some(condition) = filters.iter().cloned().reduce(Expr::and) {
+            plan = plan.filter(condition)?;
+        }
+        let columns = projection.iter().map(|i| match only_events {
+            true => Expr::Column(Column::new(Some("events"), self.schema.field(*i).name())),
+            false => Expr::Column(Column::from(self.select.schema().qualified_field(*i))),
+        });
+        plan = plan.project(columns.collect::<Vec<_>>())?;
+        if limit.is_some() {
+            plan = plan.limit(0, limit)?;
+        }
+        let plan = plan.build()?;
+        if only_events {
+            return state.create_physical_plan(&plan).await;
+        }
+        let schema = Arc::new(self.schema.project(projection)?);
+        let asked = exec::Asked { filters: filters.to_vec(), limit };
+        Ok(Arc::new(ActivityExec::new(state.clone(), plan, schema, asked, self.limits)?))
+    }
+}

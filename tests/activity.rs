@@ -1,0 +1,188 @@
+//! The view **activity** joins in several ways, by how much fits a condition. All of them must give the
+//! rows of the one that joins everything.
+
+mod support;
+
+use std::path::Path;
+
+use arrow::array::RecordBatch;
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use roletrail::generate::{self, WorldOptions};
+use roletrail::intake::{Options, Silent};
+use roletrail::pipeline;
+use roletrail::sql::{Limits, Params, Source, Sql};
+use roletrail::store::Store;
+
+/// Nothing is few: everything is joined.
+const NOTHING: Limits = Limits { rows: 0, bytes: 0, ids: 0 };
+/// Few events are; the credentials that fit are never known before.
+const EVENTS: Limits = Limits { rows: 100_000, bytes: 1 << 30, ids: 0 };
+/// As usual.
+const USUAL: Limits = Limits { rows: 100_000, bytes: 1 << 30, ids: 100_000 };
+/// Credentials may be few, events hardly ever.
+const HARDLY: Limits = Limits { rows: 3, bytes: 1 << 30, ids: 40 };
+
+fn text(batches: &[RecordBatch]) -> Vec<String> {
+    let options = FormatOptions::default().with_null("NULL");
+    let mut rows = Vec::new();
+    for batch in batches {
+        let columns: Vec<_> = batch
+            .columns()
+            .iter()
+            .map(|column| ArrayFormatter::try_new(column.as_ref(), &options).unwrap())
+            .collect();
+        for row in 0..batch.num_rows() {
+            let cells: Vec<_> = columns.iter().map(|c| c.value(row).to_string()).collect();
+            rows.push(cells.join(" | "));
+        }
+    }
+    rows
+}
+
+async fn rows(sql: &Sql, statement: &str) -> Vec<String> {
+    let rows = sql.rows(statement, Params::none()).await;
+    let mut rows = text(&rows.unwrap_or_else(|e| panic!("{statement}: {e}")));
+    rows.sort_unstable();
+    rows
+}
+
+/// Values of a column of the view, spread over all of them.
+async fn values(sql: &Sql, column: &str, most: usize) -> Vec<String> {
+    let all =
+        rows(sql, &format!("SELECT DISTINCT {column} FROM activity WHERE {column} IS NOT NULL"))
+            .await;
+    let step = all.len().div_ceil(most).max(1);
+    all.into_iter().step_by(step).collect()
+}
+
+/// Conditions of all kinds: on events, on credentials, on both, true where there is no credential.
+async fn conditions(sql: &Sql) -> Vec<String> {
+    let mut all: Vec<String> = [
+        "true",
+        "origin IS NULL",
+        "origin_type IS DISTINCT FROM 'AWSService'",
+        "(origin_type IS DISTINCT FROM 'AWSService') AND role_name IS NOT NULL",
+        "coalesce(role_name, event_name) LIKE 'A%'",
+        "origin = principal_arn",
+        "origin = principal_arn AND read_only = false",
+        "event_name = 'AssumeRole' OR role_name IS NULL",
+        "event_name = 'AssumeRole' AND (role_name IS NULL OR depth > 1)",
+        "depth > 1 AND event_name LIKE '%Role%'",
+        "array_length(chain) > 2",
+        "session_id IN (SELECT session_id FROM sessions WHERE event_count < 4)",
+        "event_id IN (SELECT event_id FROM attributions)",
+        "event_id NOT IN (SELECT event_id FROM attributions WHERE event_id IS NOT NULL)",
+        "session_id = (SELECT min(session_id) FROM sessions)",
+        "event_id = 'there is none'",
+        "session_id = 'there is none'",
+        "false",
+    ]
+    .map(str::to_owned)
+    .into();
+    for column in
+        ["event_id", "access_key_id", "session_id", "role_name", "origin", "source_ip_address"]
+    {
+        for value in values(sql, column, 4).await {
+            let value = value.replace('\'', "''");
+            all.push(format!("{column} = '{value}'"));
+        }
+    }
+    for value in values(sql, "role_name", 2).await {
+        for day in values(sql, "event_date", 2).await {
+            all.push(format!("role_name = '{value}' AND event_date = DATE '{day}'"));
+        }
+    }
+    all
+}
+
+/// Statements over the view that are more than one condition.
+const STATEMENTS: &[&str] = &[
+    "SELECT count(*) FROM activity",
+    "SELECT count(*), count(origin), count(DISTINCT session_id) FROM activity WHERE NOT read_only",
+    "SELECT origin_type, count(*) FROM activity GROUP BY origin_type",
+    "SELECT event_time, event_id, origin FROM activity ORDER BY event_time DESC, event_id LIMIT 7",
+    "SELECT event_time, event_id, origin FROM activity WHERE role_name IS NOT NULL
+     ORDER BY event_time, event_id LIMIT 7 OFFSET 2",
+    "SELECT count(*) FROM (SELECT * FROM activity LIMIT 5)",
+    "SELECT count(*) FROM (SELECT * FROM activity WHERE depth = 1 LIMIT 5)",
+    "SELECT a.event_id, s.origin, a.origin FROM activity a JOIN sessions s USING (session_id)
+     WHERE s.depth = 2",
+    "SELECT a.event_id, b.event_id FROM activity a JOIN activity b
+     ON a.session_id = b.session_id AND a.event_id < b.event_id WHERE a.event_name = 'AssumeRole'",
+    "SELECT s.session_id, a.event_id FROM sessions s LEFT JOIN activity a
+     ON a.session_id = s.session_id AND a.error_code IS NOT NULL",
+    "SELECT event_name, origin FROM activity WHERE depth = 0
+     UNION ALL SELECT event_name, role_name FROM activity WHERE depth = 1",
+    "SELECT event_id, row_number() OVER (PARTITION BY origin ORDER BY event_time, event_id)
+     FROM activity WHERE event_source = 'sts.amazonaws.com'",
+    "SELECT DISTINCT resources[1]['arn'], request_parameters FROM activity WHERE depth >= 1",
+];
+
+async fn compare(open: impl AsyncFn(Limits) -> Sql) {
+    let whole = open(NOTHING).await;
+    let mut statements: Vec<String> = STATEMENTS.iter().map(|s| (*s).to_owned()).collect();
+    for (i, condition) in conditions(&whole).await.into_iter().enumerate() {
+        let columns = ["*", "event_id, origin, session_id"][i % 2];
+        statements.push(format!("SELECT {columns} FROM activity WHERE {condition}"));
+    }
+    let events = rows(&whole, "SELECT event_id FROM events").await;
+    assert_eq!(
+        events,
+        rows(&whole, "SELECT event_id FROM activity WHERE depth IS NULL OR true").await
+    );
+    let mut expected = Vec::new();
+    for statement in &statements {
+        expected.push(rows(&whole, statement).await);
+    }
+    for limits in [EVENTS, USUAL, HARDLY] {
+        let sql = open(limits).await;
+        let on_disk = sql.on_disk().unwrap();
+        for (i, (statement, expected)) in statements.iter().zip(&expected).enumerate() {
+            let found = rows(&sql, statement).await;
+            assert!(found == *expected, "{limits:?} {statement}\n{found:#?}\n{expected:#?}");
+            if i % 9 == 0 {
+                assert_eq!(rows(&on_disk, statement).await, *expected, "{statement}");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_ways_to_join_give_the_same_rows() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = WorldOptions { events: 6000, accounts: 4, days: 2, seed: 11, losses: true };
+    generate::world(&options, dir.path()).unwrap();
+    for logs in [Path::new("sample-logs"), &dir.path().join("AWSLogs")] {
+        let tables = support::load(&[logs]).tables;
+        compare(async |limits| {
+            Sql::open_with(Source::Memory(tables.clone()), 512 << 20, limits).await.unwrap()
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_answers_the_same_and_says_how() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = dir.path().join("store");
+    let logs = ["sample-logs/two-hats".to_owned(), "sample-logs/three-accounts".to_owned()];
+    pipeline::ingest(&store, &logs, &Options::default(), &Silent).await.unwrap();
+    let open = async |limits| {
+        let store = Store::open(&store).await.unwrap();
+        Sql::open_with(Source::Store(store), 512 << 20, limits).await.unwrap()
+    };
+    compare(open).await;
+    let few = async |limits, condition: &str| {
+        let statement = format!("EXPLAIN ANALYZE SELECT * FROM activity WHERE {condition}");
+        rows(&open(limits).await, &statement).await.join("").contains("few_events=")
+    };
+    let whole = open(NOTHING).await;
+    let session = &values(&whole, "session_id", 1).await[0];
+    let key = &values(&whole, "access_key_id", 1).await[0];
+    let by_session = format!("session_id = '{session}'");
+    let by_key = format!("access_key_id = '{key}'");
+    assert!(few(USUAL, &by_session).await && few(USUAL, &by_key).await);
+    assert!(!few(EVENTS, &by_session).await && few(EVENTS, &by_key).await);
+    assert!(!few(NOTHING, &by_session).await && !few(NOTHING, &by_key).await);
+    assert!(!few(USUAL, "true").await);
+}
