@@ -73,10 +73,10 @@ pub enum Error {
         message: String,
     },
     /// The Delta Lake layer refused.
-    #[error("delta table: {0}")]
+    #[error("delta table: {}", without_backtrace(.0))]
     Delta(#[from] deltalake_core::DeltaTableError),
     /// The SQL engine refused; the text names the place in the statement.
-    #[error("{0}")]
+    #[error("{}", without_backtrace(.0))]
     Sql(#[from] datafusion::error::DataFusionError),
     /// A statement cannot be planned as it is written.
     #[error("{message}")]
@@ -133,18 +133,43 @@ impl Error {
             {
                 Some("allow more memory with --memory MIB, or ask for less at once")
             }
+            Error::Sql(engine) if is_damage(engine.find_root()) => Some(
+                "a data file of the store cannot be read as it was written; \
+                 `roletrail store check --deep` tells which are damaged",
+            ),
             Error::NothingReadable { .. } => Some(
                 "give a folder, file or glob of .json.gz files, for example AWSLogs/111111111111/CloudTrail, or \
                  s3://BUCKET/PREFIX",
             ),
             Error::Conflict { .. } => Some("repeat the command"),
             Error::Damaged { .. } => Some(
-                "`roletrail store check` tells what else is damaged; bring the file back from a copy, \
+                "`roletrail store check --deep` looks at every file; bring back from a copy what is damaged, \
                  ask for an earlier snapshot with --as-of, or ingest the logs again into a new store",
             ),
             _ => None,
         }
     }
+}
+
+/// What reading a data file may end with.
+fn is_damage(error: &datafusion::error::DataFusionError) -> bool {
+    use arrow::error::ArrowError;
+    use datafusion::error::DataFusionError as Engine;
+    match error {
+        Engine::ParquetError(_) | Engine::ObjectStore(_) => true,
+        Engine::ArrowError(e, _) => {
+            matches!(**e, ArrowError::ParquetError(_) | ArrowError::ExternalError(_))
+        }
+        _ => false,
+    }
+}
+
+/// Some engines put the calls that led to an error behind it, when told so by the environment.
+fn without_backtrace(error: &impl std::fmt::Display) -> String {
+    let text = error.to_string();
+    let ends = ["\n   0: ", "\n\nbacktrace:", "\nstack backtrace"];
+    let end = ends.iter().filter_map(|end| text.find(end)).min().unwrap_or(text.len());
+    text[..end].trim_end().to_owned()
 }
 
 /// A place in a text that somebody typed.

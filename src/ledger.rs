@@ -2,6 +2,7 @@
 //! hours are covered. Turns the books of an intake into rows, and rows back into what the next
 //! ingest must know.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -40,6 +41,16 @@ struct KnownFile {
     sha256: EventKey,
 }
 
+/// The same text for `./logs/a`, `logs//a` and the whole path of it, so that a folder that is named in
+/// another way is not read again. Other addresses than paths stay as they are.
+fn one_spelling(path: &str) -> Cow<'_, str> {
+    if path == "-" || path.contains("://") {
+        return Cow::Borrowed(path);
+    }
+    let whole = std::path::absolute(path);
+    whole.map_or(Cow::Borrowed(path), |whole| Cow::Owned(whole.to_string_lossy().into_owned()))
+}
+
 impl KnownFiles {
     /// Reads them from the store.
     ///
@@ -62,7 +73,7 @@ impl KnownFiles {
                     etag: etag.is_valid(row).then(|| event_key(etag.value(row))),
                     sha256: event_key(sha256.value(row)),
                 };
-                let path = event_key(path.value(row));
+                let path = event_key(&one_spelling(path.value(row)));
                 match known.by_path.entry(path) {
                     Entry::Vacant(entry) => _ = entry.insert(file),
                     Entry::Occupied(_) => known.others.entry(path).or_default().push(file),
@@ -101,7 +112,7 @@ impl KnownFiles {
     ) -> impl Iterator<Item = &'k KnownFile> + use<'k> {
         let size = i64::try_from(file.size).unwrap_or(i64::MAX);
         let stdin = file.is_stdin();
-        let path = event_key(&shown(&file.path).to_string_lossy());
+        let path = event_key(&one_spelling(&shown(&file.path).to_string_lossy()));
         let first = self.by_path.get(&path).into_iter();
         first
             .chain(self.others.get(&path).into_iter().flatten())

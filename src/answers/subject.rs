@@ -74,6 +74,13 @@ pub fn kind_of(text: &str) -> IdKind {
 /// # Errors
 /// [`Error::NotFound`] with near matches, [`Error::Usage`], and the engine's.
 pub async fn find(sql: &Sql, text: &str, breadth: Breadth, most: usize) -> Result<Vec<String>> {
+    if text.trim().is_empty() {
+        return Err(Error::usage_hint(
+            "nothing is named",
+            "give a session id, an access key id, an event id, a role or a session name; \
+             `roletrail sessions` lists them",
+        ));
+    }
     let kind = kind_of(text);
     if kind == IdKind::Session && text.len() < 2 + SHORTEST_PREFIX {
         return Err(Error::usage_hint(

@@ -17,7 +17,7 @@ use crate::pipeline;
 use crate::redact::{Key, Redactor, key_beside};
 use crate::sources::s3::SCHEME;
 use crate::sources::{self, LeftOut, Selection};
-use crate::store::Location;
+use crate::store::{Location, Store};
 
 /// Runs the command.
 pub async fn run(store: &Path, command: Ingest, ui: &Ui) -> Result<Outcome> {
@@ -32,6 +32,8 @@ pub async fn run(store: &Path, command: Ingest, ui: &Ui) -> Result<Outcome> {
     };
     let s3 = command.s3.settings();
     let at = Location::of(store, &s3)?;
+    let key = key_beside(store);
+    let key_was_there = key.exists();
     let redactor = redactor(store, command.redact, command.redact_key_file.as_deref(), ui)?;
     let options = Options {
         redactor,
@@ -48,7 +50,17 @@ pub async fn run(store: &Path, command: Ingest, ui: &Ui) -> Result<Outcome> {
     };
     let started = Instant::now();
     let bar = ui.progress();
-    let done = pipeline::ingest(at, &command.sources, &options, &bar).await?;
+    let done = pipeline::ingest(at.clone(), &command.sources, &options, &bar).await;
+    if done.is_err() && command.redact && !key_was_there && key.exists() {
+        // A key that nothing was stored with would only lie about. Where the store cannot be asked
+        // it stays.
+        let used = Store::exists(at)? && !matches!(done, Err(Error::Usage { .. }));
+        if !used {
+            std::fs::remove_file(&key).map_err(Error::io(&key))?;
+            ui.note("the key is removed again: nothing was stored with it");
+        }
+    }
+    let done = done?;
     report_problems(&done.problems, done.books.rejected, ui);
     for file in &done.conflicts {
         let path = file.path.display();

@@ -48,7 +48,7 @@ pub async fn open(store: &Path, args: &SourceArgs, ui: &Ui) -> Result<Sql> {
         super::ingest::report_problems(&loaded.problems, loaded.books.rejected, ui);
         return Sql::open(Source::Memory(loaded.tables), memory / 2).await;
     }
-    let store = open_store(store, args.as_of, &args.s3).await?;
+    let store = open_store(store, args.as_of, &args.s3, ui).await?;
     Sql::open(Source::Store(store), memory / 2).await
 }
 
@@ -56,7 +56,7 @@ pub async fn open(store: &Path, args: &SourceArgs, ui: &Ui) -> Result<Sql> {
 ///
 /// # Errors
 /// [`Error::NotFound`] where there is none; the store's.
-pub async fn open_store(store: &Path, as_of: Option<u64>, s3: &S3Args) -> Result<Store> {
+pub async fn open_store(store: &Path, as_of: Option<u64>, s3: &S3Args, ui: &Ui) -> Result<Store> {
     let at = Location::of(store, &s3.settings())?;
     if !Store::exists(at.clone())? {
         return Err(Error::NotFound {
@@ -68,10 +68,18 @@ pub async fn open_store(store: &Path, as_of: Option<u64>, s3: &S3Args) -> Result
             ),
         });
     }
-    match as_of {
-        Some(id) => Store::open_as_of(at, id).await,
-        None => Store::open(at).await,
+    let store = match as_of {
+        Some(id) => Store::open_as_of(at, id).await?,
+        None => Store::open(at).await?,
+    };
+    if let Some(damage) = store.damage() {
+        ui.note(&format!(
+            "warning: snapshot.json is damaged ({damage}); this is snapshot {}, the newest that is kept, \
+             and the next ingest writes the file again",
+            store.snapshot().id
+        ));
     }
+    Ok(store)
 }
 
 /// What to say when nothing fits: that the logs have none and that the logs have no such time are

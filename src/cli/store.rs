@@ -13,9 +13,10 @@ use super::{destination, source};
 use crate::error::{Error, Result};
 use crate::model::time;
 use crate::output::{self, Format, safe};
+use crate::store::check::{self, Checked, Problem};
 use crate::store::compact::{self, Merging};
 use crate::store::vacuum::{self, Keep, Vacuumed};
-use crate::store::{Store, TableInfo, Transaction};
+use crate::store::{Location, Store, TableInfo, Transaction};
 use crate::table::build::{Cell, RowsBuilder};
 use crate::table::{Column, Kind, TableDef, col};
 
@@ -26,6 +27,8 @@ pub enum StoreCommand {
     Info(Info),
     /// Merge small files of the same day; answers stay as they are
     Compact(Compact),
+    /// Open every file that the store needs, and say which are missing or damaged
+    Check(Check),
     /// Remove files that no kept snapshot needs
     Vacuum(Vacuum),
 }
@@ -47,6 +50,17 @@ pub struct Info {
 /// `store compact`
 #[derive(Debug, clap::Args)]
 pub struct Compact {
+    /// How S3 is asked
+    #[command(flatten)]
+    pub s3: S3Args,
+}
+
+/// `store check`
+#[derive(Debug, clap::Args)]
+pub struct Check {
+    /// Read every row as well, not only what the files say of themselves
+    #[arg(long)]
+    pub deep: bool,
     /// How S3 is asked
     #[command(flatten)]
     pub s3: S3Args,
@@ -76,9 +90,20 @@ const KEEP: usize = 10;
 pub async fn run(dir: &Path, command: StoreCommand, ui: &Ui) -> Result<Outcome> {
     let (StoreCommand::Info(Info { s3, .. })
     | StoreCommand::Compact(Compact { s3 })
+    | StoreCommand::Check(Check { s3, .. })
     | StoreCommand::Vacuum(Vacuum { s3, .. })) = &command;
-    let store = source::open_store(dir, None, s3).await?;
+    if let StoreCommand::Check(Check { deep, .. }) = command {
+        let at = Location::of(dir, &s3.settings())?;
+        let checked = check::check(at.clone(), deep).await?;
+        ui.print(&checked_text(&checked))?;
+        return match checked.problems.len() as u64 {
+            0 => Ok(Outcome::Done),
+            n => Err(damaged(&at, n)),
+        };
+    }
+    let store = source::open_store(dir, None, s3, ui).await?;
     match command {
+        StoreCommand::Check(_) => {}
         StoreCommand::Info(command) => info(&store, dir, &command, ui).await?,
         StoreCommand::Compact(_) => {
             let (merging, snapshot) = compact::compact(begin(&store, ui).await?, 2).await?;
@@ -151,6 +176,32 @@ fn vacuumed_text(done: &Vacuumed, dry_run: bool) -> String {
         megabytes(done.bytes),
         many(done.log_files, "file"),
     )
+}
+
+/// One line a problem, then what is whole.
+fn checked_text(checked: &Checked) -> String {
+    let mut text = String::new();
+    for Problem { path, message } in &checked.problems {
+        let line = format!("{}: {message}", path.display());
+        text.push_str(&format!("{}\n", safe::terminal(&line)));
+    }
+    let Some(snapshot) = checked.snapshot else { return text };
+    text.push_str(&format!(
+        "snapshot {snapshot}: {} with {} rows ({}) in {} are whole\n",
+        many(checked.files, "data file"),
+        checked.rows,
+        megabytes(checked.bytes),
+        many(checked.tables, "table"),
+    ));
+    text
+}
+
+fn damaged(at: &Location, problems: u64) -> Error {
+    Error::Damaged { path: at.path(), message: format!("{} damaged", are(problems)) }
+}
+
+fn are(n: u64) -> String {
+    if n == 1 { "1 file is".to_owned() } else { format!("{n} files are") }
 }
 
 fn many(n: u64, what: &str) -> String {

@@ -19,7 +19,7 @@ use deltalake_core::{DeltaTableError, TableProperty};
 
 use super::datafile::{DataFile, now_millis};
 use super::location::Location;
-use super::stats;
+use super::{log, opened, stats};
 use crate::error::{Error, Result};
 use crate::table::TableDef;
 
@@ -71,9 +71,16 @@ pub(super) struct ActiveFile {
 impl Table {
     /// Opens the table of the store at `version`, or at its newest.
     pub(super) async fn open(at: &Location, def: &TableDef, version: Option<u64>) -> Result<Table> {
-        let log = at.log_store(def.name)?;
-        let state = DeltaTableState::try_new(&log, version).await?;
-        let table = Table { def: *def, at: at.clone(), dir: at.join(def.name), log, state };
+        let log_store = at.log_store(def.name)?;
+        let state = match DeltaTableState::try_new(&log_store, version).await {
+            Ok(state) => state,
+            Err(error) => {
+                log::check(at, def.name, version)?;
+                return Err(error.into());
+            }
+        };
+        let (at, dir) = (at.clone(), at.join(def.name));
+        let table = Table { def: *def, at, dir, log: log_store, state };
         table.check_columns()?;
         Ok(table)
     }
@@ -289,6 +296,36 @@ impl Table {
                 self.def.name
             ),
         })
+    }
+
+    /// The table has as many files as its snapshot says, where it says so.
+    pub(super) fn check_count(&self, named: Option<u64>) -> Result<()> {
+        let found = self.state.log_data().num_files() as u64;
+        if named.is_none_or(|named| named == found) {
+            return Ok(());
+        }
+        log::check(&self.at, self.def.name, Some(self.version()))?;
+        Err(Error::Damaged {
+            path: self.dir.join("_delta_log"),
+            message: format!(
+                "the log of this table names {found} data files; {} were written",
+                named.unwrap_or(0)
+            ),
+        })
+    }
+
+    /// In a folder every file is there and as large as it was written: a file that is missing must not
+    /// be found out only by whoever happens to need it. Of a bucket that would be a request a file.
+    pub(super) fn check_files(&self, named: Option<u64>) -> Result<()> {
+        self.check_count(named)?;
+        let Location::Folder(_) = self.at else { return Ok(()) };
+        let files = self.state.log_data();
+        for file in files.iter() {
+            let path = self.dir.join(&*file.path());
+            let found = fs::metadata(&path).map_err(|e| opened::gone(&path, e))?.len();
+            opened::check_size(&path, found, u64::try_from(file.size()).unwrap_or(0))?;
+        }
+        Ok(())
     }
 
     /// Makes the folder entries of new data files durable; the files themselves were synced when

@@ -26,12 +26,14 @@
 //! that came out of a log: table names are constants, partition values are checked dates, data
 //! files are named by random ids.
 
+pub mod check;
 pub mod columns;
 pub mod compact;
 mod datafile;
 mod delta;
 mod info;
 mod location;
+mod log;
 pub mod marks;
 mod merge;
 mod opened;
@@ -58,6 +60,7 @@ pub use datafile::{DataFile, Place};
 pub use info::TableInfo;
 pub use location::Location;
 pub use read::Select;
+use snapshot::Current;
 pub use snapshot::{FORMAT, Snapshot};
 pub use transaction::Transaction;
 
@@ -84,6 +87,7 @@ pub const TABLES: &[TableDef] = &[
 pub struct Store {
     at: Location,
     snapshot: Snapshot,
+    damage: Option<String>,
 }
 
 impl Store {
@@ -107,7 +111,9 @@ impl Store {
     pub async fn open(at: impl Into<Location>) -> Result<Store> {
         let at = at.into();
         match snapshot::read_current(&at)? {
-            Some(current) => Ok(Store { at: absolute(at)?, snapshot: current.snapshot }),
+            Some(Current { snapshot, damage, .. }) => {
+                Ok(Store { at: absolute(at)?, snapshot, damage })
+            }
             None => Err(not_a_store(&at)),
         }
     }
@@ -124,7 +130,7 @@ impl Store {
         // snapshot became current: it never was.
         let snapshot = if id <= current.id { snapshot::read_kept(&at, id)? } else { None };
         match snapshot {
-            Some(snapshot) => Ok(Store { at: absolute(at)?, snapshot }),
+            Some(snapshot) => Ok(Store { at: absolute(at)?, snapshot, damage: None }),
             None => {
                 let first = snapshot::kept_ids(&at)?.first().copied().unwrap_or(current.id);
                 Err(Error::NotFound {
@@ -138,6 +144,12 @@ impl Store {
     /// The snapshot this reader is pinned to.
     pub fn snapshot(&self) -> &Snapshot {
         &self.snapshot
+    }
+
+    /// What is wrong with `snapshot.json`, where the newest snapshot that is kept stands in for it. The
+    /// next ingest puts it right.
+    pub fn damage(&self) -> Option<&str> {
+        self.damage.as_deref()
     }
 
     /// All snapshots that can be asked for, by number; the current one is the last.
@@ -163,7 +175,8 @@ impl Store {
     /// # Errors
     ///
     /// [`Error::Store`] when the snapshot has no such table or its columns are not ours;
-    /// [`Error::Delta`] when its log cannot be read.
+    /// [`Error::Damaged`] when a file of a folder is not there or has another size, or the table's log
+    /// is damaged; [`Error::Delta`] when the log cannot be read for another reason.
     pub async fn provider(&self, def: &TableDef) -> Result<Arc<dyn TableProvider>> {
         let version = self.snapshot.version_of(def.name).ok_or_else(|| Error::Store {
             path: self.at.path(),
@@ -173,6 +186,7 @@ impl Store {
             ),
         })?;
         let table = delta::Table::open(&self.at, def, Some(version)).await?;
+        table.check_files(self.snapshot.files.get(def.name).copied())?;
         table.provider().await
     }
 }

@@ -69,6 +69,11 @@ impl Opened {
         &self.file
     }
 
+    /// Bytes.
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
     /// What the file says of itself.
     pub(super) fn metadata(&self, pages: PageIndexPolicy) -> Result<ArrowReaderMetadata> {
         let read = |pages| {
@@ -162,7 +167,16 @@ impl Opened {
     }
 }
 
-fn gone(path: &Path, error: std::io::Error) -> Error {
+/// A file of which only a part was written, or that somebody wrote over.
+pub(super) fn check_size(path: &Path, found: u64, written: u64) -> Result<()> {
+    if found == written {
+        return Ok(());
+    }
+    let message = format!("this file of the store has {found} bytes; {written} were written");
+    Err(Error::Damaged { path: path.to_path_buf(), message })
+}
+
+pub(super) fn gone(path: &Path, error: std::io::Error) -> Error {
     if error.kind() != ErrorKind::NotFound {
         return Error::io(path)(error);
     }

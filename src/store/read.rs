@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::table::{Column, Kind, TableDef};
 
 /// Rows in one batch.
-const BATCH_ROWS: usize = 64 * 1024;
+pub(super) const BATCH_ROWS: usize = 64 * 1024;
 
 /// The named columns of `def`, in the order asked for.
 fn wanted(def: &TableDef, names: &[&str]) -> Result<Vec<Column>> {
@@ -77,7 +77,7 @@ impl Select<'_> {
         file.bring(metadata.metadata(), &[&mask], groups)?;
         let mut passed = Vec::new();
         for batch in builder.with_projection(mask).with_batch_size(BATCH_ROWS).build()? {
-            passed.push((self.judge)(&batch?)?);
+            passed.push((self.judge)(&batch.map_err(|e| file.damaged(&e.into()))?)?);
         }
         Ok(RowSelection::from_filters(&passed))
     }
@@ -177,7 +177,7 @@ fn open(
     let partition = partition.map(str::to_owned);
     let batches = builder.with_projection(mask).with_batch_size(rows).build()?;
     Ok(batches.map(move |batch| {
-        let batch = batch?;
+        let batch = batch.map_err(|e| file.damaged(&e.into()))?;
         let arrays = columns
             .iter()
             .map(|c| match batch.column_by_name(c.name) {

@@ -24,17 +24,26 @@ pub struct Snapshot {
     pub written_at: String,
     /// Delta Lake version of each table, by table name.
     pub tables: BTreeMap<String, u64>,
+    /// Data files of each table, by table name: a log that lost lines names fewer, and says nothing of
+    /// it. Empty in snapshots of early versions.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, u64>,
 }
 
 impl Snapshot {
     /// The snapshot that follows number `previous`, made now.
-    pub(super) fn following(previous: u64, tables: BTreeMap<String, u64>) -> Snapshot {
+    pub(super) fn following(
+        previous: u64,
+        tables: BTreeMap<String, u64>,
+        files: BTreeMap<String, u64>,
+    ) -> Snapshot {
         Snapshot {
             id: previous + 1,
             format: FORMAT,
             tool_version: env!("CARGO_PKG_VERSION").to_owned(),
             written_at: Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true),
             tables,
+            files,
         }
     }
 
@@ -53,7 +62,7 @@ struct FormatOnly {
 }
 
 /// Name of the file that says which snapshot is current.
-const POINTER: &str = "snapshot.json";
+pub(super) const POINTER: &str = "snapshot.json";
 
 fn kept_name(id: u64) -> String {
     format!("snapshots/{id}.json")
@@ -66,13 +75,15 @@ pub(super) struct Current {
     /// Whether `snapshot.json` names it. It does not where the file was lost, or, in a bucket, where
     /// somebody has made the next snapshot and not yet come to say so.
     pub pointed_at: bool,
+    /// What is wrong with `snapshot.json`, where it was passed over for that.
+    pub damage: Option<String>,
     /// In a bucket the entity tag of `snapshot.json`, if there is one.
     pub etag: Option<String>,
 }
 
 /// The current snapshot; `None` when there is none.
 ///
-/// Where `snapshot.json` is gone the newest kept one is current: all its tables were committed before
+/// Where `snapshot.json` is gone or no longer what was written the newest kept one is current: all its tables were committed before
 /// it was written, and to begin anew would hide everything that is in. In a bucket a snapshot counts
 /// from the moment when it is kept, because that is the step that only one of two writers can take;
 /// `snapshot.json` only saves looking for it.
@@ -81,14 +92,23 @@ pub(super) fn read_current(at: &Location) -> Result<Option<Current>> {
         Location::Folder(_) => (at.read(POINTER)?, None),
         Location::Bucket(place) => place.read(POINTER)?.map_or((None, None), |(b, e)| (Some(b), e)),
     };
-    let named = bytes.map(|bytes| parse(at, POINTER, &bytes)).transpose()?;
+    let (mut named, mut damage) = (None, None);
+    match bytes.map(|bytes| parse(at, POINTER, &bytes)) {
+        Some(Err(Error::Damaged { message, .. })) => damage = Some(message),
+        other => named = other.transpose()?,
+    }
     let pointed_at = named.is_some();
     let found = match named {
         Some(snapshot) => Some(snapshot),
         None => kept_ids(at)?.last().map_or(Ok(None), |id| read_kept(at, *id))?,
     };
-    let Some(snapshot) = found else { return Ok(None) };
-    let mut current = Current { snapshot, pointed_at, etag };
+    let Some(snapshot) = found else {
+        return match damage {
+            Some(message) => Err(Error::Damaged { path: at.join(POINTER), message }),
+            None => Ok(None),
+        };
+    };
+    let mut current = Current { snapshot, pointed_at, damage, etag };
     if matches!(at, Location::Bucket(_)) {
         while let Some(next) = read_kept(at, current.snapshot.id + 1)? {
             (current.snapshot, current.pointed_at) = (next, false);
@@ -127,9 +147,9 @@ pub(super) fn read_kept(at: &Location, id: u64) -> Result<Option<Snapshot>> {
 }
 
 fn parse(at: &Location, name: &str, bytes: &[u8]) -> Result<Snapshot> {
-    let broken = |e: serde_json::Error| Error::Store {
-        path: at.path(),
-        message: format!("{} is not a snapshot file: {e}", at.join(name).display()),
+    let broken = |e: serde_json::Error| Error::Damaged {
+        path: at.join(name),
+        message: format!("this is not a snapshot file: {e}"),
     };
     // The format first: the rest of a newer file may look quite different.
     let FormatOnly { format, tool_version } = serde_json::from_slice(bytes).map_err(broken)?;

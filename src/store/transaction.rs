@@ -358,13 +358,15 @@ impl Transaction {
                     (None, Some(version)) => version,
                     (None, None) => table.version(),
                 };
-                Ok::<_, Error>(((*name).to_owned(), version))
+                let files = table.active_files().len() as u64;
+                Ok::<_, Error>((((*name).to_owned(), version), ((*name).to_owned(), files)))
             }
         });
         // All of them to their end, whatever becomes of one: what is still being written must not be
         // when the lock is given back.
-        let versions = join_all(commits).await.into_iter().collect::<Result<_>>()?;
-        Ok(Snapshot::following(before.map_or(0, |b| b.id), versions))
+        let done = join_all(commits).await.into_iter().collect::<Result<Vec<_>>>()?;
+        let (versions, files) = done.into_iter().unzip();
+        Ok(Snapshot::following(before.map_or(0, |b| b.id), versions, files))
     }
 
     pub(super) fn table(&self, def: &TableDef) -> Result<&Table> {
@@ -398,9 +400,14 @@ fn no_such_table(def: &TableDef) -> Error {
 
 /// The table with the content that the snapshot names; a new store's tables are empty.
 async fn open_at_snapshot(at: &Location, def: &TableDef, base: Option<&Snapshot>) -> Result<Table> {
-    let mut table = Table::open_or_create(at, def).await?;
+    let named = base.and_then(|b| b.version_of(def.name));
+    // A table that the snapshot names is there; an empty one in its place would hide that it is not.
+    let mut table = match named {
+        Some(_) => Table::open(at, def, None).await?,
+        None => Table::open_or_create(at, def).await?,
+    };
     // Version 0 is what creating a table makes: no rows.
-    let named = base.and_then(|b| b.version_of(def.name)).unwrap_or(0);
+    let named = named.unwrap_or(0);
     if table.version() < named {
         return Err(Error::Store {
             path: at.path(),
@@ -414,6 +421,7 @@ async fn open_at_snapshot(at: &Location, def: &TableDef, base: Option<&Snapshot>
     if table.version() > named {
         table.take_back_to(named).await?;
     }
+    table.check_files(base.and_then(|b| b.files.get(def.name).copied()))?;
     Ok(table)
 }
 
