@@ -1,4 +1,4 @@
-//! Totals, calls over time, and who and which role made most of them.
+//! Totals, who and which role made most calls, and calls over time.
 
 use serde::Serialize;
 
@@ -9,9 +9,6 @@ use super::{Span, calls};
 use crate::error::Result;
 use crate::model::time;
 use crate::sql::Sql;
-
-/// Origins and roles that are listed.
-const MOST_LISTED: usize = 10;
 
 /// Most bars of the drawing over time.
 const MOST_BUCKETS: i64 = 100;
@@ -90,51 +87,6 @@ pub struct Role {
     pub unknown: u64,
 }
 
-const COUNTS: &str = "count(*) AS calls,
-    count(*) FILTER (WHERE a.read_only = false) AS writes,
-    count(coalesce(a.error_code, a.error_message)) AS errors,
-    count(DISTINCT a.session_id) AS sessions";
-
-/// What tells one origin from another.
-const WHO: &str = "concat_ws('|', a.origin_type, a.origin, a.origin_account_id,
-    CASE WHEN a.origin_type NOT IN ('AWSService') THEN a.origin_detail END)";
-
-pub(super) async fn figures(sql: &Sql, window: Window) -> Result<Figures> {
-    let (clause, params) = calls(window, &[]);
-    let statement = format!(
-        "SELECT {COUNTS},
-                count(*) FILTER (WHERE a.origin_type = 'AWSService') AS service_calls,
-                count(DISTINCT CASE WHEN a.origin IS NOT NULL AND a.origin_type <> 'AWSService'
-                               THEN {WHO} END) AS origins,
-                count(DISTINCT a.role_arn) AS roles,
-                count(DISTINCT a.recipient_account_id) AS accounts,
-                count(DISTINCT a.aws_region) AS regions,
-                min(a.event_time) AS first, max(a.event_time) AS last
-         FROM activity a {clause}"
-    );
-    let mut found = Figures::default();
-    for batch in sql.rows(&statement, params).await? {
-        let rows = Rows::new(&batch)?;
-        if rows.is_empty() {
-            continue;
-        }
-        found = Figures {
-            calls: rows.count("calls", 0),
-            writes: rows.count("writes", 0),
-            errors: rows.count("errors", 0),
-            service_calls: rows.count("service_calls", 0),
-            origins: rows.count("origins", 0),
-            sessions: rows.count("sessions", 0),
-            roles: rows.count("roles", 0),
-            accounts: rows.count("accounts", 0),
-            regions: rows.count("regions", 0),
-            first_event_at: rows.time("first", 0),
-            last_event_at: rows.time("last", 0),
-        };
-    }
-    Ok(found)
-}
-
 /// A length at which the window has not too many buckets.
 pub(super) fn bucket_length(window: Span, most: i64) -> i64 {
     let (Some(since), Some(until)) = (window.since, window.until) else { return time::HOUR };
@@ -146,6 +98,7 @@ pub(super) fn bucket_length(window: Span, most: i64) -> i64 {
     })
 }
 
+/// The events alone tell: activity has a row for each of them.
 pub(super) async fn activity(sql: &Sql, window: Window, shown: Span) -> Result<Activity> {
     let length = bucket_length(shown, MOST_BUCKETS);
     let seconds = length / time::SECOND;
@@ -156,7 +109,7 @@ pub(super) async fn activity(sql: &Sql, window: Window, shown: Span) -> Result<A
                 count(*) FILTER (WHERE {failed}) AS errors,
                 count(*) FILTER (WHERE NOT ({failed}) AND a.read_only = false) AS writes,
                 count(*) AS calls
-         FROM activity a {clause} GROUP BY 1 ORDER BY 1"
+         FROM events a {clause} GROUP BY 1 ORDER BY 1"
     );
     let mut buckets = Vec::new();
     if let (Some(since), Some(until)) = (shown.since, shown.until) {
@@ -177,56 +130,4 @@ pub(super) async fn activity(sql: &Sql, window: Window, shown: Span) -> Result<A
         }
     }
     Ok(Activity { bucket_seconds: seconds, buckets })
-}
-
-pub(super) async fn origins(sql: &Sql, window: Window) -> Result<Vec<Origin>> {
-    let known = "a.origin IS NOT NULL AND a.origin_type <> 'AWSService'";
-    let (clause, params) = calls(window, &[known]);
-    let statement = format!(
-        "SELECT a.origin_type, a.origin, a.origin_account_id, a.origin_detail, {COUNTS},
-                count(DISTINCT a.role_arn) AS roles
-         FROM activity a {clause} GROUP BY 1, 2, 3, 4
-         ORDER BY calls DESC, a.origin, a.origin_detail LIMIT {MOST_LISTED}"
-    );
-    let mut found = Vec::new();
-    for batch in sql.rows(&statement, params).await? {
-        let rows = Rows::new(&batch)?;
-        found.extend((0..rows.len()).map(|row| Origin {
-            origin_type: rows.string("origin_type", row),
-            origin: rows.string("origin", row),
-            origin_account_id: rows.string("origin_account_id", row),
-            origin_detail: rows.string("origin_detail", row),
-            calls: rows.count("calls", row),
-            writes: rows.count("writes", row),
-            errors: rows.count("errors", row),
-            sessions: rows.count("sessions", row),
-            roles: rows.count("roles", row),
-        }));
-    }
-    Ok(found)
-}
-
-pub(super) async fn roles(sql: &Sql, window: Window) -> Result<Vec<Role>> {
-    let (clause, params) = calls(window, &["a.role_name IS NOT NULL"]);
-    let statement = format!(
-        "SELECT a.role_arn, a.role_name, {COUNTS}, count(DISTINCT {WHO}) AS origins,
-                count(*) FILTER (WHERE a.origin IS NULL) AS unknown
-         FROM activity a {clause} GROUP BY 1, 2
-         ORDER BY calls DESC, a.role_arn LIMIT {MOST_LISTED}"
-    );
-    let mut found = Vec::new();
-    for batch in sql.rows(&statement, params).await? {
-        let rows = Rows::new(&batch)?;
-        found.extend((0..rows.len()).map(|row| Role {
-            role_arn: rows.string("role_arn", row),
-            role_name: rows.string("role_name", row),
-            calls: rows.count("calls", row),
-            writes: rows.count("writes", row),
-            errors: rows.count("errors", row),
-            sessions: rows.count("sessions", row),
-            origins: rows.count("origins", row),
-            unknown: rows.count("unknown", row),
-        }));
-    }
-    Ok(found)
 }

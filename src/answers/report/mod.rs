@@ -8,6 +8,7 @@ mod findings;
 mod notable;
 mod paths;
 pub mod sets;
+mod tally;
 
 use serde::Serialize;
 
@@ -71,7 +72,7 @@ pub struct Span {
 /// # Errors
 /// The engine's; that of a query names it.
 pub async fn report(sql: &Sql, window: Window, queries: &[Chosen], now: i64) -> Result<Report> {
-    let figures = figures::figures(sql, window).await?;
+    let tally::Tally { figures, origins, roles, attribution } = tally::tally(sql, window).await?;
     let window_shown = Span {
         since: window.since.or(figures.first_event_at),
         until: window.until.or(figures.last_event_at.map(|last| last + time::SECOND)),
@@ -81,10 +82,10 @@ pub async fn report(sql: &Sql, window: Window, queries: &[Chosen], now: i64) -> 
         version: VERSION,
         window: window_shown,
         activity: figures::activity(sql, window, window_shown).await?,
-        origins: figures::origins(sql, window).await?,
-        roles: figures::roles(sql, window).await?,
+        origins,
+        roles,
         paths: paths::paths(sql, window).await?,
-        attribution: attribution::attribution(sql, window).await?,
+        attribution,
         coverage: coverage::coverage(sql, window, window_shown).await?,
         notable: notable::notable(sql, window, &findings).await?,
         findings,
