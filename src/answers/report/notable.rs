@@ -8,9 +8,9 @@ use super::super::filter::{Filter, Window};
 use super::super::rows::Rows;
 use super::super::session::{self, Evidence};
 use super::super::sessions::{self, Session, instant};
-use super::super::timeline;
 use super::Finding;
 use crate::error::Result;
+use crate::model::time;
 use crate::sql::Sql;
 use crate::sql::saved::Severity;
 
@@ -32,8 +32,10 @@ pub struct Notable {
     pub severity: Option<&'static str>,
     /// The issuing events that could have started it.
     pub evidence: Vec<Evidence>,
-    /// Its first calls, in order.
+    /// Its first calls in the window, in order.
     pub calls: Vec<Call>,
+    /// Whether it made more of them in the window.
+    pub more_calls: bool,
 }
 
 /// A call.
@@ -101,8 +103,10 @@ pub(super) async fn notable(
             evidence.into_iter().partition(|e| e.child_session_id == session.session_id);
         evidence = others;
         let named_by = named.get(&session.session_id);
+        let (calls, more_calls) = calls(sql, window, &session).await?;
         found.push(Notable {
-            calls: calls(sql, &session).await?,
+            calls,
+            more_calls,
             named_by: named_by.map(|(_, titles)| titles.clone()).unwrap_or_default(),
             severity: named_by.map(|(severity, _)| severity.name()),
             evidence: mine,
@@ -142,12 +146,26 @@ async fn busy(sql: &Sql, window: Window) -> Result<Vec<String>> {
     Ok(found)
 }
 
-async fn calls(sql: &Sql, session: &Session) -> Result<Vec<Call>> {
-    let one = std::slice::from_ref(session);
-    let mut rows = timeline::timeline(sql, one, Some(MOST_CALLS)).await?;
+/// Its first calls in the window, and whether there are more. From the events alone, by time: the
+/// engine stops reading when it has enough of them.
+async fn calls(sql: &Sql, window: Window, session: &Session) -> Result<(Vec<Call>, bool)> {
+    let mut filter = Filter::default();
+    let id = filter.bind(&session.session_id);
+    filter.add(format!("events.session_id = {id}"));
+    // Days in which it did nothing are not opened.
+    let last = session.last_event_at.map(|last| last + time::SECOND);
+    let until = window.until.into_iter().chain(last).min();
+    filter.events_in(Window { since: window.since.max(session.first_event_at), until }, "events");
+    let (clause, params) = filter.finish();
+    let statement = format!(
+        "SELECT event_time, event_source, event_name, read_only, resources[1]['arn'] AS resource_arn,
+                request_parameters, source_ip_address, error_code, error_message, event_id
+         FROM events {clause} ORDER BY event_time, event_id LIMIT {}",
+        MOST_CALLS + 1
+    );
     let mut found = Vec::new();
-    while let Some(batch) = futures::StreamExt::next(&mut rows).await {
-        let rows = Rows::new(&batch?)?;
+    for batch in sql.rows(&statement, params).await? {
+        let rows = Rows::new(&batch)?;
         found.extend((0..rows.len()).map(|row| {
             let text = |name| rows.string(name, row);
             Call {
@@ -164,5 +182,7 @@ async fn calls(sql: &Sql, session: &Session) -> Result<Vec<Call>> {
             }
         }));
     }
-    Ok(found)
+    let more = found.len() > MOST_CALLS;
+    found.truncate(MOST_CALLS);
+    Ok((found, more))
 }

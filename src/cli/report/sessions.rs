@@ -43,8 +43,10 @@ fn session(one: &Notable) -> Markup {
                 summary { "Evidence and calls" }
                 (evidence(one))
                 (calls(&one.calls))
-                @if s.event_count > one.calls.len() as u64 {
-                    p.note { "The first " (one.calls.len()) " of " (text::count(s.event_count, "call")) ". All: " code { "roletrail timeline " (s.session_id) } }
+                @if one.more_calls {
+                    p.note { "The first " (one.calls.len()) " calls of this window; " (text::count(s.event_count, "call")) " in all: " code { "roletrail timeline " (s.session_id) } }
+                } @else if s.event_count > one.calls.len() as u64 {
+                    p.note { (text::count(s.event_count, "call")) " in all, others before or after this window: " code { "roletrail timeline " (s.session_id) } }
                 } @else {
                     p.note { "More: " code { "roletrail session " (s.session_id) } }
                 }
@@ -99,7 +101,7 @@ fn evidence(one: &Notable) -> Markup {
 fn calls(calls: &[Call]) -> Markup {
     html! {
         h4 { "What it did" }
-        @if calls.is_empty() { p { "Nothing, as far as these logs show." } }
+        @if calls.is_empty() { p { "Nothing in this window, as far as these logs show." } }
         ol.calls {
             @for call in calls {
                 li class=(charts::kind(call)) {
