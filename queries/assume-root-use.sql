@@ -19,12 +19,14 @@ WITH roots AS (
   JOIN events e ON e.event_id = g.event_id
   WHERE g.kind = 'AssumeRoot' AND e.event_name = 'AssumeRoot'
     AND ($since IS NULL OR g.event_time >= $since) AND ($until IS NULL OR g.event_time < $until)
+    AND ($since IS NULL OR e.event_time >= $since) AND ($until IS NULL OR e.event_time < $until)
 ), work AS (
   SELECT r.issued_session_id, count(*) AS calls, count(*) FILTER (WHERE a.read_only = false) AS writes,
          count(a.error_code) AS errors, max(a.event_time) AS last_call,
          array_sort(array_agg(DISTINCT concat(split_part(a.event_source, '.', 1), ':', a.event_name))) AS actions
   FROM roots r
-  JOIN activity a ON a.session_id = r.issued_session_id
+  JOIN events a ON a.session_id = r.issued_session_id
+  WHERE $since IS NULL OR a.event_time >= $since
   GROUP BY r.issued_session_id
 )
 SELECT r.event_time, r.member_account_id, r.outcome, r.denial_cause, r.task, s.origin_type, s.origin,

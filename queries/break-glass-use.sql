@@ -22,7 +22,8 @@ WITH taken AS (
            FILTER (WHERE a.read_only = false AND a.error_code IS NULL)) AS changes,
          array_sort(array_agg(DISTINCT concat(split_part(a.event_source, '.', 1), ':', a.event_name))
            FILTER (WHERE regexp_like(a.error_code, '(AccessDenied|Unauthorized|Forbidden)'))) AS denied
-  FROM taken t JOIN activity a ON a.session_id = t.session_id
+  FROM taken t JOIN events a ON a.session_id = t.session_id
+  WHERE $since IS NULL OR a.event_time >= $since
   GROUP BY t.session_id
 ), obtained AS (
   SELECT parent_session_id AS session_id, count(*) AS obtained FROM sessions

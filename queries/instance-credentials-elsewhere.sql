@@ -41,12 +41,6 @@ WITH calls AS (
   FROM places
 ), homes AS (
   SELECT owner, address, count(*) AS at_home FROM ranked WHERE place = 1 GROUP BY owner, address
-), deliveries AS (
-  SELECT p.instance, p.address, array_sort(array_agg(DISTINCT c.ec2_role_delivery)) AS metadata
-  FROM (SELECT DISTINCT instance, address, session_id, access_key_id FROM calls) p
-  JOIN credentials c ON c.session_id = p.session_id AND c.access_key_id = p.access_key_id
-  WHERE c.ec2_role_delivery IS NOT NULL
-  GROUP BY p.instance, p.address
 ), away AS (
   SELECT r.*, h.address AS home
   FROM ranked r
@@ -55,11 +49,18 @@ WITH calls AS (
   WHERE r.place > 1
     AND ($gateway_for = 0 OR coalesce(g.at_home, 0) < $gateway_for)
     AND NOT coalesce(array_has(string_to_array(replace($known, ' ', ''), ','), r.address), false)
+    AND ($since IS NULL OR r.last_call >= $since) AND ($account IS NULL OR r.owner = $account)
+), deliveries AS (
+  SELECT p.instance, p.address, array_sort(array_agg(DISTINCT c.ec2_role_delivery)) AS metadata
+  FROM (SELECT instance, address, unnest(keys) AS key FROM away) p
+  JOIN credentials c ON c.access_key_id = p.key
+  WHERE c.ec2_role_delivery IS NOT NULL AND c.origin_type = 'AWSService'
+    AND coalesce(regexp_match(c.origin_detail, '(i-[0-9a-f]{8,17})')[1], c.origin_detail) = p.instance
+  GROUP BY p.instance, p.address
 )
 SELECT a.owner AS account_id, a.instance, a.roles, a.address, a.home, a.first_call, a.last_call, a.calls,
        a.writes, a.errors, a.keys,
        d.metadata, a.agents, a.user_agent
 FROM away a
 LEFT JOIN deliveries d ON d.instance = a.instance AND d.address = a.address
-WHERE ($since IS NULL OR a.last_call >= $since) AND ($account IS NULL OR a.owner = $account)
 ORDER BY a.first_call, a.instance, a.address

@@ -31,7 +31,7 @@ WITH made AS (
   FROM made m
   JOIN activity a ON a.depth = 0 AND a.origin_type = 'IAMUser' AND a.origin_account_id = m.account_id
                  AND split_part(a.origin, '/', -1) = m.user_name
-  WHERE a.event_time >= m.event_time
+  WHERE a.event_time >= m.event_time AND ($since IS NULL OR a.event_time >= $since)
     AND CASE m.event_name WHEN 'CreateAccessKey' THEN a.access_key_id = m.access_key_id
                           WHEN 'CreateUser' THEN true
                           ELSE a.access_key_id IS NULL OR a.access_key_id NOT LIKE 'AKIA%' END
