@@ -259,6 +259,38 @@ fn every_starter_hands_on_the_same_words() {
 }
 
 #[test]
+fn a_store_in_a_bucket_needs_no_claim_and_both_commands_know_how_to_ask() {
+    let dir = tempfile::tempdir().unwrap();
+    let unit = |format: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_roletrail"));
+        command.env_clear().current_dir(dir.path()).args([
+            "--store",
+            "s3://logs/store",
+            "schedule",
+        ]);
+        command.args(["daily", "--source", "s3://logs/AWSLogs", "-o", "s3://logs/reports"]);
+        let output = command.args(["--profile", "nightly", "--format", format]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let (yaml, plist) = (dir.path().join("job.yaml"), dir.path().join("job.plist"));
+    fs::write(&yaml, unit("kubernetes")).unwrap();
+    fs::write(&plist, unit("launchd")).unwrap();
+    let read: Value =
+        serde_json::from_str(&support::python::run("read_units.py", &[&yaml, &plist])).unwrap();
+    let pod = &read["yaml"]["spec"]["jobTemplate"]["spec"]["template"]["spec"];
+    assert!(pod["volumes"].is_null(), "{pod}");
+    for container in [&pod["initContainers"][0], &pod["containers"][0]] {
+        let words = container["command"].as_array().unwrap();
+        assert_eq!(words[1..3], [json!("--store"), json!("s3://logs/store")]);
+        assert_eq!(words[words.len() - 2..], [json!("--profile"), json!("nightly")]);
+        assert_eq!(container["volumeMounts"], json!([]));
+    }
+    let log = dir.path().join("roletrail-daily.log");
+    assert_eq!(read["plist"]["StandardErrorPath"], log.to_str().unwrap());
+}
+
+#[test]
 fn a_second_ingest_says_that_it_waits() {
     let dir = tempfile::tempdir().unwrap();
     let store = dir.path().join("store");

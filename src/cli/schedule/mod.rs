@@ -155,6 +155,8 @@ struct Job {
     user: Option<String>,
     image: String,
     service_account: Option<String>,
+    /// Whether anything lies on the claim of a CronJob.
+    claim: bool,
     /// What a ConfigMap has to hold: files and folders here.
     config: Vec<String>,
     /// Where launchd writes what the job says.
@@ -228,6 +230,7 @@ fn job(store: &Path, command: &Schedule, ui: &Ui) -> Result<Job> {
         return Err(Error::usage(format!("{odd} holds a character that no unit can hold")));
     }
     let config = [command.report.sets.as_ref(), command.report.library.queries.as_ref()];
+    let claim = commands.iter().flatten().any(|word| word.starts_with(CLAIM));
     let profile_of_root = command.s3.profile.is_some().then(|| "root".to_owned());
     Ok(Job {
         name: format!("roletrail-{}", command.name.to_ascii_lowercase().replace('_', "-")),
@@ -246,7 +249,11 @@ fn job(store: &Path, command: &Schedule, ui: &Ui) -> Result<Job> {
             .flatten()
             .map(|path| path.to_string_lossy().into_owned())
             .collect(),
-        log: format!("{store}.{}.log", command.name),
+        claim,
+        log: match store.starts_with(SCHEME) {
+            true => paths.data(&format!("roletrail-{}.log", command.name))?,
+            false => format!("{store}.{}.log", command.name),
+        },
     })
 }
 
@@ -266,7 +273,7 @@ fn ingest(command: &Schedule, paths: &Paths, mut words: Vec<String>) -> Result<V
     }
     let key = args.redact_key_file.as_ref().map(|path| paths.data(&path.to_string_lossy()));
     option(&mut words, "--redact-key-file", key.transpose()?);
-    if command.sources.iter().any(|source| source.starts_with(SCHEME)) {
+    if in_s3(&words) {
         let flags = [
             (command.s3.no_sign_request, "--no-sign-request"),
             (command.s3.request_payer, "--request-payer"),
@@ -292,10 +299,15 @@ fn report(command: &Schedule, paths: &Paths, mut words: Vec<String>) -> Result<V
     option(&mut words, "--queries", folder);
     option(&mut words, "--memory", args.memory.map(|mib| mib.to_string()));
     // Who reads a public bucket unsigned still signs what is written.
-    if command.output.starts_with(SCHEME) {
+    if in_s3(&words) {
         s3(&mut words, &command.s3);
     }
     Ok(words)
+}
+
+/// Whether anything of it, the store too, is in a bucket.
+fn in_s3(words: &[String]) -> bool {
+    words.iter().any(|word| word.starts_with(SCHEME))
 }
 
 fn s3(words: &mut Vec<String>, args: &S3Args) {

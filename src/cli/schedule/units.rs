@@ -102,13 +102,17 @@ pub(super) fn cron(job: &Job) -> String {
 pub(super) fn kubernetes(job: &Job) -> Result<String> {
     let [ingest, report] = &job.commands;
     let (name, image) = (&job.name, serde_json::to_string(&job.image)?);
-    let mut mounts = format!("{{name: store, mountPath: {CLAIM}}}");
-    let mut volumes = format!(
-        "            - name: store\n              persistentVolumeClaim: {{claimName: {name}}}\n"
-    );
-    let mut head = format!("# The image holds the program; the claim {name} holds the store.\n");
+    let (mut mounts, mut volumes) = (Vec::new(), String::new());
+    let mut head = "# The image holds the program.\n".to_owned();
+    if job.claim {
+        mounts.push(format!("{{name: store, mountPath: {CLAIM}}}"));
+        volumes.push_str(&format!(
+            "            - name: store\n              persistentVolumeClaim: {{claimName: {name}}}\n"
+        ));
+        head = format!("# The image holds the program; the claim {name} holds the store.\n");
+    }
     if !job.config.is_empty() {
-        mounts.push_str(&format!(", {{name: queries, mountPath: {CONFIG}}}"));
+        mounts.push(format!("{{name: queries, mountPath: {CONFIG}}}"));
         volumes.push_str(&format!(
             "            - name: queries\n              configMap: {{name: {name}}}\n"
         ));
@@ -123,6 +127,9 @@ pub(super) fn kubernetes(job: &Job) -> Result<String> {
         let all: Vec<_> = job.variables.iter().map(one).collect();
         environment = format!("              env: {}\n", serde_json::to_string(&all)?);
     }
+    if !volumes.is_empty() {
+        volumes.insert_str(0, "          volumes:\n");
+    }
     let account = match &job.service_account {
         Some(account) => {
             format!("          serviceAccountName: {}\n", serde_json::to_string(account)?)
@@ -133,7 +140,8 @@ pub(super) fn kubernetes(job: &Job) -> Result<String> {
         let command = serde_json::to_string(command)?;
         Ok(format!(
             "            - name: {step}\n              image: {image}\n              command: {command}\n{environment}              \
-             volumeMounts: [{mounts}]\n"
+             volumeMounts: [{}]\n",
+            mounts.join(", ")
         ))
     };
     Ok(format!(
@@ -144,7 +152,7 @@ pub(super) fn kubernetes(job: &Job) -> Result<String> {
          spec:\n  schedule: {}\n  timeZone: Etc/UTC\n  concurrencyPolicy: Forbid\n  jobTemplate:\n    spec:\n      \
          backoffLimit: 0\n      template:\n        spec:\n          restartPolicy: Never\n{account}          initContainers:\n{}\
          \x20         containers:\n{}\
-         \x20         volumes:\n{volumes}",
+{volumes}",
         serde_json::to_string(&cron_times(job))?,
         container("ingest", ingest)?,
         container("report", report)?,
