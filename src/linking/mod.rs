@@ -15,6 +15,7 @@ mod questions;
 pub mod state;
 mod stretch;
 pub mod undated;
+mod without_date;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,6 +36,7 @@ use plan::UNDATED_PART;
 use state::Rows;
 use stretch::Run;
 use undated::Before;
+use without_date::WithoutDate;
 
 /// Parts of tables that are to be replaced.
 #[derive(Debug, Default)]
@@ -84,7 +86,7 @@ pub fn link_and_write(tx: &Transaction, brought: Brought, most: usize) -> Result
     let stretches = plan::stretches(tx.parts(&LINKING_STATE)?);
     let stored = stretches.iter().any(|stretch| !stretch.files.is_empty());
     let mut facts = undated::read(tx)?;
-    let before = Before::of(&facts);
+    let before = Before::of(&facts)?;
     let brought = undated::read_files(tx, &held.files)?;
     let mut moved = undated::sessions_without_date(&brought);
     let mut changed = undated::passwords(&brought);
@@ -108,8 +110,9 @@ pub fn link_and_write(tx: &Transaction, brought: Brought, most: usize) -> Result
         changed.extend(others.into_iter().map(|number| (number, i64::MIN)));
     }
     drop(before);
+    let facts = WithoutDate::of(facts)?;
     let sources = Sources { tx, stretches: &stretches, held: &held, undated: &facts };
-    let mut run = Run::new(sources, &undated, most, changed);
+    let mut run = Run::new(sources, undated, most, changed);
     for stretch in &stretches {
         let moved = moved.iter().any(|second| stretch.seconds.holds(*second));
         let touched = moved || held.touches(stretch.seconds);

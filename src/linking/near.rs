@@ -4,16 +4,17 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashSet;
 
-use super::brought::{Held, issued_one_of};
+use super::brought::Held;
 use super::plan::Stretch;
 use super::state::{Choice, Kept, Seconds, UNDATED, Wanted, number_of_sign_in_session};
+use super::without_date::WithoutDate;
 use crate::error::Result;
-use crate::grants::Join;
+use crate::grants::Grant;
 use crate::sessions::Facts;
 use crate::sessions::facts::CredentialFacts;
-use crate::sessions::link::{MARGIN, SIGN_IN_SESSION, first_calls};
+use crate::sessions::link::{MARGIN, SIGN_IN_SESSION};
 use crate::sessions::twins::caller_copies;
 use crate::store::Transaction;
 
@@ -27,7 +28,7 @@ pub struct Sources<'s> {
     /// What this ingest brings.
     pub held: &'s Held,
     /// Facts that belong to no time.
-    pub undated: &'s Facts,
+    pub undated: &'s WithoutDate,
 }
 
 impl Sources<'_> {
@@ -39,9 +40,9 @@ impl Sources<'_> {
         let mut facts = self.read(&[seconds.widened(MARGIN)], Choice::All)?;
         self.add_sessions_without_date(&mut facts, seconds)?;
         self.add_programs(&mut facts, seconds.widened(SIGN_IN_SESSION + MARGIN))?;
-        self.add_undated_users_of_keys(&mut facts);
-        self.add_passwords(&mut facts);
-        self.add_principals_elsewhere(&mut facts);
+        self.add_undated_users_of_keys(&mut facts)?;
+        self.add_passwords(&mut facts)?;
+        self.add_principals_elsewhere(&mut facts)?;
         Ok(facts)
     }
 
@@ -76,7 +77,7 @@ impl Sources<'_> {
         // Not every piece of a credential shows the session.
         let ids: HashSet<&str> = wide.credentials.keys().map(String::as_str).collect();
         let whole = self.read(&[seconds], Choice::Of(&ids))?;
-        whole.credentials.iter().for_each(|(id, credential)| bring(facts, id, credential));
+        whole.credentials.into_iter().for_each(|(id, credential)| bring(facts, id, credential));
         wide.grants.into_iter().for_each(|(id, grant)| facts.add_grant(id, grant));
         Ok(())
     }
@@ -84,100 +85,75 @@ impl Sources<'_> {
     /// Role sessions without date that made their first call here, who issued their keys, and who else
     /// uses those.
     fn add_sessions_without_date(&self, facts: &mut Facts, seconds: Seconds) -> Result<()> {
-        let first = first_calls(self.undated);
+        let first = &self.undated.first_calls;
+        let here = |session: &str| first.get(session).is_some_and(|second| seconds.holds(*second));
         let mut keys = HashSet::new();
-        for (id, credential) in &self.undated.credentials {
-            let session = credential.session_id.as_deref().unwrap_or("");
-            let here = first.get(session).is_some_and(|second| seconds.holds(*second));
-            if credential.lacks_date() && here {
-                keys.extend(credential.access_key_id.as_deref());
-                bring(facts, id, credential);
-            }
+        for (id, credential) in self.undated.sessions_without_date(here)? {
+            keys.extend(credential.access_key_id.clone());
+            bring(facts, id, credential);
         }
-        self.add_grants_of(facts, &keys);
-        let grants = self.undated.grants.values().filter(|grant| issued_one_of(grant, &keys));
-        let issued: BTreeSet<i64> = grants.map(|grant| grant.second()).collect();
+        let grants = self.undated.issues_of(&keys)?;
+        let issued: BTreeSet<i64> = grants.iter().map(|grant| grant.second()).collect();
+        add_grants(facts, grants);
         let then = joined(issued.into_iter().map(|second| Seconds {
             from: second.saturating_sub(1),
             to: second.saturating_add(2),
         }));
         for (id, credential) in self.read(&then, Choice::All)?.credentials {
-            if credential.access_key_id.as_deref().is_some_and(|key| keys.contains(key)) {
-                bring(facts, &id, &credential);
+            if credential.access_key_id.as_ref().is_some_and(|key| keys.contains(key)) {
+                bring(facts, id, credential);
             }
         }
         Ok(())
     }
 
     /// Undated callers who use a key that was issued here.
-    fn add_undated_users_of_keys(&self, facts: &mut Facts) {
+    fn add_undated_users_of_keys(&self, facts: &mut Facts) -> Result<()> {
         let issued = facts.grants.values().filter_map(|grant| grant.issued_access_key_id.clone());
-        let issued: HashSet<String> = issued.collect();
-        let mut keys: HashSet<&str> = HashSet::new();
-        let mut sessions: HashSet<&str> = HashSet::new();
-        for (id, credential) in &self.undated.credentials {
-            let key = credential.access_key_id.as_deref();
-            if let Some(key) = key.filter(|key| issued.contains(*key)) {
-                keys.insert(key);
-                let without_date = credential.session_id.as_deref();
-                sessions.extend(without_date.filter(|_| credential.lacks_date()));
-                bring(facts, id, credential);
-            }
-        }
+        let users = self.undated.users_of(&issued.collect())?;
+        let keys = users.iter().filter_map(|(_, user)| user.access_key_id.clone()).collect();
+        let sessions = users.iter().filter(|(_, user)| user.lacks_date());
+        let sessions = sessions.filter_map(|(_, user)| user.session_id.clone()).collect();
         // Only all credentials of a session together tell when it made its first call.
-        for (id, credential) in &self.undated.credentials {
-            if credential.session_id.as_deref().is_some_and(|session| sessions.contains(session)) {
-                bring(facts, id, credential);
-            }
+        for (id, credential) in users.into_iter().chain(self.undated.of_sessions(&sessions)?) {
+            bring(facts, id, credential);
         }
-        self.add_grants_of(facts, &keys);
-    }
-
-    fn add_grants_of(&self, facts: &mut Facts, keys: &HashSet<&str>) {
-        if keys.is_empty() {
-            return;
-        }
-        for (id, grant) in &self.undated.grants {
-            if issued_one_of(grant, keys) {
-                facts.add_grant(id.clone(), grant.clone());
-            }
-        }
+        add_grants(facts, self.undated.issues_of(&keys)?);
+        Ok(())
     }
 
     /// Who calls, where only another account's record shows it.
-    fn add_principals_elsewhere(&self, facts: &mut Facts) {
+    fn add_principals_elsewhere(&self, facts: &mut Facts) -> Result<()> {
         for id in unpaired(facts) {
-            if let Some(credential) = self.undated.credentials.get(&id) {
-                bring(facts, &id, credential);
+            if let Some(credential) = self.undated.credential(&id)? {
+                bring(facts, id, credential);
             }
         }
+        Ok(())
     }
 
     /// The passwords of those who sign in here.
-    fn add_passwords(&self, facts: &mut Facts) {
-        let mut users: HashMap<String, HashSet<String>> = HashMap::new();
-        for credential in facts.credentials.values().filter(|facts| facts.signed_in) {
-            if let (Some(account), Some(user)) =
-                (credential.account_id.as_deref(), credential.iam_user_name())
-            {
-                users.entry(account.to_owned()).or_default().insert(user.to_owned());
-            }
-        }
-        for (id, grant) in &self.undated.grants {
-            let users = grant.child.account_id.as_deref().and_then(|account| users.get(account));
-            let user = grant.child.user_name.as_deref();
-            let here = user.zip(users).is_some_and(|(user, users)| users.contains(user));
-            if here && grant.join == Join::Password {
-                facts.add_grant(id.clone(), grant.clone());
-            }
-        }
+    fn add_passwords(&self, facts: &mut Facts) -> Result<()> {
+        let signed_in = facts.credentials.values().filter(|facts| facts.signed_in);
+        let user = |facts: &CredentialFacts| {
+            Some((facts.account_id.clone()?, facts.iam_user_name()?.to_owned()))
+        };
+        let users = signed_in.filter_map(|facts| user(facts)).collect();
+        add_grants(facts, self.undated.passwords_of(&users)?);
+        Ok(())
+    }
+}
+
+fn add_grants(facts: &mut Facts, grants: Vec<Box<Grant>>) {
+    for grant in grants {
+        facts.add_grant((grant.event_id.clone(), grant.record_hash), grant);
     }
 }
 
 /// Adds a credential that may be there already, whole as it is here.
-fn bring(facts: &mut Facts, id: &str, credential: &CredentialFacts) {
-    if !facts.credentials.contains_key(id) {
-        facts.add_credential(id.to_owned(), Box::new(credential.clone()));
+fn bring(facts: &mut Facts, id: String, credential: Box<CredentialFacts>) {
+    if !facts.credentials.contains_key(&id) {
+        facts.add_credential(id, credential);
     }
 }
 

@@ -28,7 +28,7 @@ use crate::table::TableDef;
 /// The linking of one ingest, on its way forward in time.
 pub struct Run<'r> {
     sources: Sources<'r>,
-    undated: &'r Undated,
+    undated: Undated,
     most: usize,
     /// Numbers of questions whose answers have changed, with the second from which on they have.
     changed: BTreeMap<u64, i64>,
@@ -40,7 +40,7 @@ impl<'r> Run<'r> {
     /// At the beginning of time.
     pub fn new(
         sources: Sources<'r>,
-        undated: &'r Undated,
+        undated: Undated,
         most: usize,
         changed: BTreeMap<u64, i64>,
     ) -> Run<'r> {
@@ -140,7 +140,7 @@ impl<'r> Run<'r> {
         let earlier = self.earlier_answers(piece, facts, &principals)?;
         let outside = Outside {
             names: &self.sources.undated.names,
-            undated: self.undated,
+            undated: &self.undated,
             earlier: &earlier,
         };
         let linked = link(facts, Scope::Seconds(piece.from, piece.to), outside);
@@ -163,6 +163,8 @@ impl<'r> Run<'r> {
         self.written.push((piece, tx.path_of(&LINKING_STATE, &file)?));
         parts.add(&LINKING_STATE, Some(file));
         parts.names.insert(part);
+        drop(linked);
+        self.undated.forget_asked();
         Ok(told.into_iter().map(|(_, id, answer)| (id, answer)).collect())
     }
 
@@ -210,7 +212,7 @@ impl<'r> Run<'r> {
         piece: Seconds,
         facts: &'f Facts,
     ) -> BTreeMap<i64, HashSet<&'f str>> {
-        let first_calls = first_calls(self.sources.undated);
+        let first_calls = &self.sources.undated.first_calls;
         let mut wanted: BTreeMap<i64, HashSet<&str>> = BTreeMap::new();
         let callers = facts.grants.values().map(|grant| {
             let caller = grant.obtained_by();

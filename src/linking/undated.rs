@@ -53,23 +53,32 @@ pub fn read_files(tx: &Transaction, files: &[PathBuf]) -> Result<Facts> {
 }
 
 /// Calls `each` with the linked callers and what is to be told of them.
-pub fn with_linked<R>(facts: &Facts, each: impl FnOnce(&Linked, Undated) -> R) -> R {
+///
+/// # Errors
+/// Those of `each`; the encoder's: a defect of ours.
+pub fn with_linked<R>(
+    facts: &Facts,
+    each: impl FnOnce(&Linked, Undated) -> Result<R>,
+) -> Result<R> {
     let (nobody, nothing) = (Undated::default(), HashMap::new());
     let outside = Outside { names: &facts.names, undated: &nobody, earlier: &nothing };
     let linked = link(facts, Scope::Undated, outside);
-    let undated = Undated::of(&linked);
+    let undated = Undated::of(&linked)?;
     each(&linked, undated)
 }
 
 impl Before {
     /// What facts say.
-    pub fn of(facts: &Facts) -> Before {
+    ///
+    /// # Errors
+    /// The encoder's: a defect of ours.
+    pub fn of(facts: &Facts) -> Result<Before> {
         let first_calls = first_calls(facts);
-        Before {
-            answers: with_linked(facts, |_, undated| all_answers(facts, &undated)),
+        Ok(Before {
+            answers: with_linked(facts, |_, undated| Ok(all_answers(facts, &undated)))?,
             first_calls: first_calls.into_iter().map(|(id, at)| (id.to_owned(), at)).collect(),
             keys: keys(facts).into_iter().map(str::to_owned).collect(),
-        }
+        })
     }
 
     /// Numbers of the questions whose answers are others now.

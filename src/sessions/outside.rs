@@ -5,7 +5,7 @@
 //! changed, and only then.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,9 @@ use super::facts::CredentialFacts;
 use super::link::{Linked, LinkedCredential};
 use super::names::Names;
 use super::origin::{Bearer, Origin};
+use super::packed::{pack, unpack};
 use super::properties::{Properties, Tags};
+use crate::error::Result;
 use crate::grants::Caller;
 use crate::model::strength::Strength;
 
@@ -116,14 +118,19 @@ impl Answer {
 
     /// What can be told of a caller before it is linked.
     pub(super) fn unlinked(caller: &Caller) -> Answer {
+        let facts = CredentialFacts {
+            session_id: caller.session_id.clone(),
+            identity_type: caller.identity_type.clone(),
+            created: caller.created,
+            ..CredentialFacts::default()
+        };
+        Answer { facts: Box::new(facts), ..Answer::nobody() }
+    }
+
+    fn nobody() -> Answer {
         let origin = Origin::unknown("parent_unresolved", None);
         Answer {
-            facts: Box::new(CredentialFacts {
-                session_id: caller.session_id.clone(),
-                identity_type: caller.identity_type.clone(),
-                created: caller.created,
-                ..CredentialFacts::default()
-            }),
+            facts: Box::default(),
             life: None,
             origin_type: origin.origin_type,
             origin: None,
@@ -220,17 +227,43 @@ fn identifying(facts: &CredentialFacts) -> CredentialFacts {
     }
 }
 
-/// What is told of callers without creation date: they belong to no stretch of time.
-#[derive(Debug, Clone, Default)]
+/// What is told of callers without creation date: they belong to no stretch of time. There are very many,
+/// and a stretch asks for few of them, so they are held as bytes.
+#[derive(Debug, Default)]
 pub struct Undated {
-    answers: HashMap<String, Answer>,
+    answers: HashMap<Box<str>, PackedAnswer>,
     /// Credentials with calls of their own, by long-term session.
     keys: BTreeMap<String, BTreeSet<String>>,
 }
 
+#[derive(Debug)]
+struct PackedAnswer {
+    /// See [`number_of`].
+    number: u64,
+    bytes: Box<[u8]>,
+    /// What the bytes say, once that was asked.
+    answer: OnceLock<Box<Answer>>,
+}
+
+impl PackedAnswer {
+    fn of(answer: &Answer) -> Result<PackedAnswer> {
+        let (number, bytes) = (number_of(answer), pack(answer)?.into());
+        Ok(PackedAnswer { number, bytes, answer: OnceLock::new() })
+    }
+
+    fn answer(&self) -> &Answer {
+        // Bytes of ours can be read; if ever not, nobody is named.
+        let read = || unpack(&self.bytes).unwrap_or_else(|_| Answer::nobody());
+        self.answer.get_or_init(|| Box::new(read()))
+    }
+}
+
 impl Undated {
     /// What the linking of [`super::link::Scope::Undated`] says.
-    pub fn of(linked: &Linked) -> Undated {
+    ///
+    /// # Errors
+    /// The encoder's: a defect of ours.
+    pub fn of(linked: &Linked) -> Result<Undated> {
         let mut undated = Undated::default();
         for credential in linked.credentials.iter().filter(|c| c.home) {
             let user = credential.facts.identity_type.as_deref() == Some("IAMUser");
@@ -239,9 +272,19 @@ impl Undated {
                 let keys = undated.keys.entry(session.clone()).or_default();
                 keys.insert(credential.id.to_string());
             }
-            undated.answers.insert(credential.id.to_string(), Answer::of(credential, None));
+            let answer = PackedAnswer::of(&Answer::of(credential, None))?;
+            undated.answers.insert(credential.id.as_ref().into(), answer);
         }
-        undated
+        Ok(undated)
+    }
+
+    /// Keeps no more than the bytes of what was asked.
+    pub fn forget_asked(&mut self) {
+        self.answers.values_mut().for_each(|packed| _ = packed.answer.take());
+    }
+
+    fn answer(&self, credential_id: &str) -> Option<&Answer> {
+        self.answers.get(credential_id).map(PackedAnswer::answer)
     }
 }
 
@@ -258,7 +301,7 @@ pub struct Outside<'o> {
 
 impl<'o> Outside<'o> {
     pub(super) fn answer(&self, credential_id: &str) -> Option<&'o Answer> {
-        self.earlier.get(credential_id).or_else(|| self.undated.answers.get(credential_id))
+        self.earlier.get(credential_id).or_else(|| self.undated.answer(credential_id))
     }
 
     /// The one key that a user's own long-term calls show.
@@ -279,7 +322,7 @@ pub fn answers_by_number(names: &Names, undated: &Undated) -> BTreeMap<u64, u64>
         all.insert(question.number(), xxh3_64(answer.as_bytes()));
     });
     for (id, answer) in &undated.answers {
-        all.insert(Question::Answer(id).number(), number_of(answer));
+        all.insert(Question::Answer(id).number(), answer.number);
     }
     for (session, keys) in &undated.keys {
         // A third key changes nothing: which of two it was is not known either.
