@@ -70,28 +70,25 @@ pub fn run(
         progress,
         failure: Mutex::new(None),
         sink,
-        held: Mutex::default(),
+        noted: Mutex::default(),
     };
     let results = std::thread::scope(|scope| {
         let threads: Vec<_> =
             (0..workers).map(|_| scope.spawn(|| Worker::new(&shared).run())).collect();
         threads.into_iter().map(|thread| thread.join()).collect::<Vec<_>>()
     });
-    let mut intake = Intake::default();
     for result in results {
-        match result {
-            Ok(part) => intake.merge(part),
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
+        result.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
     }
     progress.finish();
     if let Some(error) = shared.failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
         return Err(error);
     }
-    let held = shared.held.into_inner().unwrap_or_else(PoisonError::into_inner);
-    if !held.is_empty() {
-        sink.keep(held.unpacked()?)?;
+    let noted = shared.noted.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if !noted.facts.is_empty() {
+        sink.keep(noted.facts.unpacked()?)?;
     }
+    let mut intake = Intake { coverage: noted.coverage, ..Intake::default() };
     intake.left_out = shared.left_out.into_inner();
     intake.books = shared.gate.into_books();
     intake.first_rejects = shared.rejects.finish()?;
@@ -103,10 +100,6 @@ impl Intake {
     pub fn add_unreadable(&mut self, book: FileBook, reject: &FileReject) {
         self.books.push(book);
         note_first(&mut self.first_rejects, std::slice::from_ref(reject));
-    }
-
-    fn merge(&mut self, other: Intake) {
-        self.coverage.merge(other.coverage);
     }
 }
 
@@ -143,8 +136,15 @@ pub(super) struct Shared<'a> {
     progress: &'a dyn Progress,
     failure: Mutex<Option<Error>>,
     sink: &'a dyn Sink,
-    /// One for all workers: each worker's own would hold the same callers again.
-    held: Mutex<PackedFacts>,
+    /// One for all workers: each worker's own would hold the same callers and hours again.
+    noted: Mutex<Noted>,
+}
+
+/// What is noted of events on the way.
+#[derive(Default)]
+struct Noted {
+    facts: PackedFacts,
+    coverage: Coverage,
 }
 
 impl Shared<'_> {
@@ -174,25 +174,18 @@ pub(super) struct Worker<'w, 'a> {
     pub shared: &'w Shared<'a>,
     pub decoder: Decoder,
     pub chunk: ChunkBuilder,
-    result: Intake,
 }
 
 impl<'w, 'a> Worker<'w, 'a> {
     fn new(shared: &'w Shared<'a>) -> Worker<'w, 'a> {
-        Worker {
-            shared,
-            decoder: Decoder::default(),
-            chunk: ChunkBuilder::default(),
-            result: Intake::default(),
-        }
+        Worker { shared, decoder: Decoder::default(), chunk: ChunkBuilder::default() }
     }
 
-    fn run(mut self) -> Intake {
+    fn run(mut self) {
         let _guard = CloseOnPanic(&self.shared.gate);
         if let Err(error) = self.work() {
             self.shared.fail(error);
         }
-        self.result
     }
 
     fn work(&mut self) -> Result<()> {
@@ -221,17 +214,17 @@ impl<'w, 'a> Worker<'w, 'a> {
     fn take_over(&mut self, Passed { mut chunk, claims }: Passed) -> Result<()> {
         chunk.leave_out_duplicates(&claims);
         self.shared.rejects.add(std::mem::take(&mut chunk.rejects))?;
-        let coverage = &mut self.result.coverage;
-        let mut held = self.shared.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut noted = self.shared.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        let Noted { facts, coverage } = &mut *noted;
         chunk.observe(|row, observed, account| {
-            held.facts.observe(observed);
+            facts.facts.observe(observed);
             coverage.add(account, observed.aws_region, row.time, row.file);
         });
-        held.facts.shared_calls.extend(chunk.shared_calls.drain(..).map(|(_, call)| call));
-        chunk.grants.iter().try_for_each(|(_, grant)| held.add_grant(grant))?;
-        let full = held.len() >= self.shared.options.most_facts;
-        let full = full.then(|| std::mem::take(&mut *held));
-        drop(held);
+        facts.facts.shared_calls.extend(chunk.shared_calls.drain(..).map(|(_, call)| call));
+        chunk.grants.iter().try_for_each(|(_, grant)| facts.add_grant(grant))?;
+        let full = facts.len() >= self.shared.options.most_facts;
+        let full = full.then(|| std::mem::take(facts));
+        drop(noted);
         if let Some(full) = full {
             self.shared.sink.keep(full.unpacked()?)?;
         }
