@@ -144,9 +144,9 @@ impl Sources<'_> {
     }
 }
 
-fn add_grants(facts: &mut Facts, grants: Vec<Box<Grant>>) {
+fn add_grants(facts: &mut Facts, grants: Vec<Grant>) {
     for grant in grants {
-        facts.add_grant((grant.event_id.clone(), grant.record_hash), grant);
+        facts.add_grant((grant.event_id.clone(), grant.record_hash), Box::new(grant));
     }
 }
 

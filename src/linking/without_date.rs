@@ -154,10 +154,10 @@ impl WithoutDate {
     ///
     /// # Errors
     /// As [`WithoutDate::credential`].
-    pub fn issues_of(&self, keys: &HashSet<String>) -> Result<Vec<Box<Grant>>> {
+    pub fn issues_of(&self, keys: &HashSet<String>) -> Result<Vec<Grant>> {
         let numbers: HashSet<u64> = keys.iter().map(|key| number(Some(key))).collect();
         let near = self.grants.iter().filter(|packed| numbers.contains(&packed.by.key));
-        let mut grants: Vec<Box<Grant>> = near.map(Packed::value).collect::<Result<_>>()?;
+        let mut grants: Vec<Grant> = near.map(Packed::value).collect::<Result<_>>()?;
         grants
             .retain(|grant| grant.issued_access_key_id.as_ref().is_some_and(|k| keys.contains(k)));
         Ok(grants)
@@ -167,11 +167,11 @@ impl WithoutDate {
     ///
     /// # Errors
     /// As [`WithoutDate::credential`].
-    pub fn passwords_of(&self, users: &HashSet<(String, String)>) -> Result<Vec<Box<Grant>>> {
+    pub fn passwords_of(&self, users: &HashSet<(String, String)>) -> Result<Vec<Grant>> {
         let numbers: HashSet<u64> =
             users.iter().map(|(account, user)| number_of_user(account, user)).collect();
         let near = self.grants.iter().filter(|packed| numbers.contains(&packed.by.password_of));
-        let mut grants: Vec<Box<Grant>> = near.map(Packed::value).collect::<Result<_>>()?;
+        let mut grants: Vec<Grant> = near.map(Packed::value).collect::<Result<_>>()?;
         let of = |grant: &Grant| grant.child.account_id.clone().zip(grant.child.user_name.clone());
         grants.retain(|grant| of(grant).is_some_and(|user| users.contains(&user)));
         Ok(grants)
