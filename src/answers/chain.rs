@@ -84,7 +84,7 @@ type OriginKey = (Option<String>, Option<String>, Option<String>, Option<String>
 /// # Errors
 /// The engine's.
 pub async fn chain(sql: &Sql, asked: &[String]) -> Result<Chain> {
-    let kinship = Kinship::load(sql).await?;
+    let kinship = Kinship::around(sql, asked).await?;
     let (mut wanted, up_cut) = kinship.ancestors(asked, MOST_SESSIONS);
     let (down, down_cut) = kinship.descendants(asked, MOST_SESSIONS);
     let known: HashSet<String> = wanted.iter().cloned().collect();

@@ -1,14 +1,15 @@
-//! Which session obtained which: all hops of the store as a graph of small numbers, so that
-//! ancestors and descendants are found without asking the engine hop by hop.
+//! Which session obtained which, as a graph of small numbers: of few relatives those hops alone, else all
+//! hops of the store, so that the engine is not asked hop by hop.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use futures::StreamExt;
 
+use super::filter::Filter;
 use super::rows::Rows;
 use crate::error::Result;
-use crate::sql::{Params, Sql};
+use crate::sql::Sql;
 
 /// A hop from a session to one that obtained it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,7 +33,20 @@ impl Hop {
     }
 }
 
-/// All hops between sessions.
+/// Up to so many sessions are followed hop by hop; for more, it is cheaper to read all hops at once.
+const FEW: usize = 200;
+
+/// And up to so many hops deep.
+const MOST_STEPS: usize = 16;
+
+/// Where a session stands in a hop.
+#[derive(Debug, Clone, Copy)]
+enum Side {
+    Child,
+    Parent,
+}
+
+/// Hops between sessions: all of them, or those around some sessions.
 #[derive(Debug, Default)]
 pub struct Kinship {
     numbers: HashMap<Arc<str>, u32>,
@@ -42,18 +56,95 @@ pub struct Kinship {
 }
 
 impl Kinship {
-    /// Reads the hops once. Refused candidates are none, and a password is only a hint.
+    /// All hops. Refused candidates are none, and a password is only a hint.
     ///
     /// # Errors
     /// The engine's.
-    pub async fn load(sql: &Sql) -> Result<Kinship> {
-        let statement = "
-            SELECT DISTINCT child_session_id, parent_session_id, rule, strength, candidates
-            FROM links
-            WHERE strength <> 'none' AND rule <> 'login_profile' AND child_session_id IS NOT NULL
-              AND parent_session_id IS NOT NULL AND parent_session_id <> child_session_id";
+    async fn load(sql: &Sql) -> Result<Kinship> {
         let mut all = Kinship::default();
-        let mut stream = sql.stream(statement, Params::none()).await?;
+        all.read(sql, Filter::default()).await?;
+        Ok(all)
+    }
+
+    /// The hops by which ancestors and descendants of these sessions are found, and all those by which
+    /// each of them was obtained. Where they are few, only they are read.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn around(sql: &Sql, start: &[String]) -> Result<Kinship> {
+        let mut near = Kinship::default();
+        let mut parents_known = HashSet::new();
+        let up = near.follow(sql, start, Side::Child, &mut parents_known).await?;
+        let mut children_known = HashSet::new();
+        if !up || !near.follow(sql, start, Side::Parent, &mut children_known).await? {
+            return Kinship::load(sql).await;
+        }
+        let rest = children_known.difference(&parents_known);
+        let rest: Vec<&str> = rest.map(String::as_str).collect();
+        near.read_of(sql, &rest, Side::Child).await?;
+        Ok(near)
+    }
+
+    /// Reads the hops in which the sessions stand on this side, then those of the sessions found on
+    /// the other one, and so on; `known` becomes all sessions so reached. Whether they were few.
+    async fn follow(
+        &mut self,
+        sql: &Sql,
+        start: &[String],
+        side: Side,
+        known: &mut HashSet<String>,
+    ) -> Result<bool> {
+        let mut edge: Vec<String> = start.to_vec();
+        for _ in 0..MOST_STEPS {
+            edge.retain(|id| known.insert(id.clone()));
+            if edge.is_empty() {
+                return Ok(true);
+            }
+            if known.len() > FEW {
+                return Ok(false);
+            }
+            let ids: Vec<&str> = edge.iter().map(String::as_str).collect();
+            self.read_of(sql, &ids, side).await?;
+            let next: HashSet<String> = match side {
+                Side::Child => ids
+                    .iter()
+                    .flat_map(|id| self.parents(id))
+                    .map(|(id, _)| id.to_owned())
+                    .collect(),
+                Side::Parent => {
+                    ids.iter().flat_map(|id| self.children(id)).map(str::to_owned).collect()
+                }
+            };
+            edge = next.into_iter().collect();
+        }
+        Ok(false)
+    }
+
+    /// Reads the hops in which one of the sessions stands on this side.
+    async fn read_of(&mut self, sql: &Sql, ids: &[&str], side: Side) -> Result<()> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let mut filter = Filter::default();
+        let list = filter.bind_list(ids.iter().copied());
+        filter.add(match side {
+            Side::Child => format!("child_session_id IN ({list})"),
+            Side::Parent => format!("parent_session_id IN ({list})"),
+        });
+        self.read(sql, filter).await
+    }
+
+    async fn read(&mut self, sql: &Sql, mut filter: Filter) -> Result<()> {
+        filter.add(
+            "strength <> 'none' AND rule <> 'login_profile' AND child_session_id IS NOT NULL
+              AND parent_session_id IS NOT NULL AND parent_session_id <> child_session_id",
+        );
+        let (clause, params) = filter.finish();
+        let statement = format!(
+            "SELECT DISTINCT child_session_id, parent_session_id, rule, strength, candidates
+             FROM links {clause}"
+        );
+        let mut stream = sql.stream(&statement, params).await?;
         while let Some(batch) = stream.next().await {
             let rows = Rows::new(&batch?)?;
             for row in 0..rows.len() {
@@ -63,10 +154,10 @@ impl Kinship {
                     strength: text("strength").to_owned(),
                     candidates: rows.count("candidates", row),
                 };
-                all.add(text("child_session_id"), text("parent_session_id"), hop);
+                self.add(text("child_session_id"), text("parent_session_id"), hop);
             }
         }
-        Ok(all)
+        Ok(())
     }
 
     fn number(&mut self, id: &str) -> u32 {
@@ -149,7 +240,12 @@ impl Kinship {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+    use crate::sessions::columns::LINKS;
+    use crate::sql::Source;
+    use crate::table::build::{Cell, RowsBuilder};
 
     fn hop(strength: &str) -> Hop {
         Hop { rule: "access_key".to_owned(), strength: strength.to_owned(), candidates: 1 }
@@ -176,5 +272,50 @@ mod tests {
         all.add("c", "p", hop("inferred"));
         assert_eq!(all.parents("c").collect::<Vec<_>>(), [("p", &hop("exact"))]);
         assert_eq!(all.children("p").count(), 1);
+    }
+
+    /// Hops between forty sessions, with circles and sessions of several parents.
+    async fn tables() -> Sql {
+        let mut links = RowsBuilder::new(&LINKS);
+        for i in 0..60_u64 {
+            let text = |n: u64| Cell::from(Some(format!("s-{:02}", n % 40)));
+            let values = LINKS.columns.iter().map(|column| match column.name {
+                "child_session_id" => text(i * 7 + 1),
+                "parent_session_id" => text(i * i),
+                "rule" => if i % 9 == 4 { "login_profile" } else { "access_key" }.into(),
+                "strength" => ["exact", "ambiguous", "none", "inferred"][(i % 4) as usize].into(),
+                "candidates" => Cell::Int(1),
+                _ => Cell::Null,
+            });
+            links.push(values.collect());
+        }
+        let tables = BTreeMap::from([(LINKS.name, vec![links.finish().unwrap()])]);
+        Sql::open(Source::Memory(tables), 64 << 20).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_hops_around_some_sessions_tell_of_them_what_all_hops_tell() {
+        let sql = tables().await;
+        let all = Kinship::load(&sql).await.unwrap();
+        let sorted = |(mut ids, cut): (Vec<String>, bool)| {
+            ids.sort_unstable();
+            (ids, cut)
+        };
+        for i in 0..40 {
+            let start = [format!("s-{i:02}"), format!("s-{:02}", (i * 3) % 40)];
+            let start = &start[..1 + i % 2];
+            let near = Kinship::around(&sql, start).await.unwrap();
+            let up = sorted(near.ancestors(start, 100));
+            let down = sorted(near.descendants(start, 100));
+            assert_eq!(up, sorted(all.ancestors(start, 100)));
+            assert_eq!(down, sorted(all.descendants(start, 100)));
+            for id in up.0.iter().chain(&down.0) {
+                let parents = |of: &Kinship| {
+                    let parents = of.parents(id).map(|(id, hop)| (id.to_owned(), hop.clone()));
+                    parents.collect::<BTreeMap<_, _>>()
+                };
+                assert_eq!(parents(&near), parents(&all), "{id}");
+            }
+        }
     }
 }
