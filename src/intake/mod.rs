@@ -30,7 +30,7 @@ pub use books::{Books, FileBook};
 pub use worker::{Intake, run};
 
 /// Enough that cutting costs nothing, few enough for a small part of the memory.
-const MOST_FACTS: usize = 60_000;
+const MOST_FACTS: usize = 48_000;
 
 /// More threads than any machine has cores for.
 const MOST_WORKERS: usize = 256;

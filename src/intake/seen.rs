@@ -39,7 +39,7 @@ pub type Stored<'s> = dyn Fn(i32, &mut dyn FnMut(&str, u64)) -> Result<()> + Syn
 
 /// Ids that stay in memory; more are written to a file, whole days, those first that were met longest
 /// ago. Logs come by day of delivery, so hardly a day comes back.
-const MOST_HELD: usize = 2 << 20;
+const MOST_HELD: usize = 1 << 20;
 
 /// The ids that were claimed, 16 bytes each.
 pub struct Seen<'s> {
