@@ -81,3 +81,26 @@ fn a_crowd_in_one_second_is_counted_and_shown_in_part() {
     let strangers = said.iter().filter(|row| row.starts_with("ASIASTRANGER"));
     assert_eq!(strangers.filter(|row| row.ends_with(" | 130 | 100")).count(), 130);
 }
+
+/// A root session that somebody took, and a call of it that does not show when it began: the key tells.
+#[test]
+fn a_call_of_an_assumed_root_without_date_is_known_by_its_key() {
+    let mut scene = Scene::default();
+    let root = format!("arn:aws:iam::{AWAY}:root");
+    let admin = user("kira");
+    let issue = json!({
+        "requestParameters": {
+            "targetPrincipal": root, "taskPolicyArn": { "arn": "arn:aws:iam::aws:policy/root-task/IAMAuditRootUserCredentials" }
+        },
+        "responseElements": { "credentials": { "accessKeyId": "ASIAROOT" } },
+    });
+    scene.record("09:00:00", &admin, "sts:AssumeRoot", issue);
+    let call = Caller(json!({
+        "type": "Root", "principalId": AWAY, "arn": root, "accountId": AWAY,
+        "accessKeyId": "ASIAROOT",
+        "sessionContext": { "assumedRoot": "true", "attributes": { "mfaAuthenticated": "false" } },
+    }));
+    scene.call("09:01:00", &call, "iam:ListAccessKeys");
+    let known = "AssumeRoot | kira | exact | NULL";
+    assert_eq!(scene.ask(WHO), [known, "ListAccessKeys | kira | exact | NULL"]);
+}

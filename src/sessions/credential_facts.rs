@@ -161,10 +161,16 @@ impl CredentialFacts {
         self.created.map(|micros| micros.div_euclid(time::SECOND))
     }
 
-    /// Whether it is a key of a role session whose records do not show when it began. Such a session
-    /// counts as one of the time of its first call.
+    /// Whether it is a key of a session, of a role or of AssumeRoot, whose records do not show when it
+    /// began. Such a session counts as one of the time of its first call.
+    /// Source of the prefix: IAM User Guide, "IAM identifiers", unique identifiers.
     pub fn lacks_date(&self) -> bool {
-        let long_term = matches!(self.identity_type.as_deref(), Some("IAMUser" | "Root"));
+        let temporary = || self.access_key_id.as_deref().is_some_and(|key| key.starts_with("ASIA"));
+        let long_term = match self.identity_type.as_deref() {
+            Some("IAMUser") => true,
+            Some("Root") => !self.assumed_root && !temporary(),
+            _ => false,
+        };
         self.session_id.is_some() && self.created.is_none() && !long_term
     }
 
