@@ -101,6 +101,15 @@ fn a_call_of_an_assumed_root_without_date_is_known_by_its_key() {
         "sessionContext": { "assumedRoot": "true", "attributes": { "mfaAuthenticated": "false" } },
     }));
     scene.call("09:01:00", &call, "iam:ListAccessKeys");
-    let known = "AssumeRoot | kira | exact | NULL";
-    assert_eq!(scene.ask(WHO), [known, "ListAccessKeys | kira | exact | NULL"]);
+    let known = ["AssumeRoot | kira | exact | NULL", "ListAccessKeys | kira | exact | NULL"];
+    assert_eq!(scene.ask(WHO), known);
+    // Root's own key belongs to another session; each has one row.
+    let own = call.with("/sessionContext", Value::Null).with_key(Some("AKIAROOT"));
+    scene.call("10:00:00", &own, "s3:ListBuckets");
+    let [assume, list] = known;
+    let root = format!("ListBuckets | {root} | exact | NULL");
+    assert_eq!(scene.ask(WHO), [assume, list, &root]);
+    let rows =
+        "SELECT count(*), count(DISTINCT session_id) FROM sessions WHERE identity_type = 'Root'";
+    assert_eq!(scene.ask(rows), ["2 | 2"]);
 }

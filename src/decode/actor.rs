@@ -61,7 +61,23 @@ fn session_of(identity: &IdentityColumns, region: &str, created: Option<i64>) ->
     let principal = identity.principal_id.as_deref().or(arn)?;
     let account = identity.account_id.as_deref().or(arn.and_then(arn::account))?;
     let seconds = created.map(|micros| micros.div_euclid(time::SECOND));
-    Some(ids::session_id(partition(identity, region), account, principal, seconds))
+    let partition = partition(identity, region);
+    let root = identity.identity_type.as_deref() == Some("Root");
+    match identity.access_key_id.as_deref().filter(|key| is_temporary(key)) {
+        // Root's sessions without date are none of its long-term credentials; only the key is left to
+        // tell them apart.
+        Some(key) if root && seconds.is_none() => {
+            let principal = format!("{principal}/{key}");
+            Some(ids::session_id(partition, account, &principal, None))
+        }
+        _ => Some(ids::session_id(partition, account, principal, seconds)),
+    }
+}
+
+/// Whether a key belongs to temporary credentials.
+/// Source: IAM User Guide, "IAM identifiers", unique identifiers.
+pub fn is_temporary(access_key_id: &str) -> bool {
+    access_key_id.starts_with("ASIA")
 }
 
 /// The partition, from whatever ARN there is, else from the region.

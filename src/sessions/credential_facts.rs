@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::values::SmallestValues;
 use crate::decode::Identity;
+use crate::decode::actor::is_temporary;
 use crate::model::{arn, time};
 
 /// What the records say of one credential. Times are microseconds since 1970.
@@ -163,12 +164,10 @@ impl CredentialFacts {
 
     /// Whether it is a key of a session, of a role or of AssumeRoot, whose records do not show when it
     /// began. Such a session counts as one of the time of its first call.
-    /// Source of the prefix: IAM User Guide, "IAM identifiers", unique identifiers.
     pub fn lacks_date(&self) -> bool {
-        let temporary = || self.access_key_id.as_deref().is_some_and(|key| key.starts_with("ASIA"));
         let long_term = match self.identity_type.as_deref() {
             Some("IAMUser") => true,
-            Some("Root") => !self.assumed_root && !temporary(),
+            Some("Root") => !self.access_key_id.as_deref().is_some_and(is_temporary),
             _ => false,
         };
         self.session_id.is_some() && self.created.is_none() && !long_term
