@@ -169,7 +169,8 @@ fn without_backtrace(error: &impl std::fmt::Display) -> String {
     let text = error.to_string();
     let ends = ["\n   0: ", "\n\nbacktrace:", "\nstack backtrace"];
     let end = ends.iter().filter_map(|end| text.find(end)).min().unwrap_or(text.len());
-    text[..end].trim_end().to_owned()
+    // In one line: what is printed shows no line breaks.
+    text[..end].trim_end().replace("\ncaused by\n", ": ")
 }
 
 /// A place in a text that somebody typed.
