@@ -125,6 +125,18 @@ impl Filter {
         }
     }
 
+    /// The session was in use within the window.
+    pub fn sessions_in(&mut self, window: Window) {
+        if let Some(since) = window.since {
+            let name = self.bind_instant(since);
+            self.add(format!("last_event_at >= {name}"));
+        }
+        if let Some(until) = window.until {
+            let name = self.bind_instant(until);
+            self.add(format!("first_event_at < {name}"));
+        }
+    }
+
     /// `WHERE …`, or nothing; and the values.
     pub fn finish(self) -> (String, Params) {
         let clause = match self.conditions.as_slice() {

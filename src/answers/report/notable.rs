@@ -121,14 +121,7 @@ async fn busy(sql: &Sql, window: Window) -> Result<Vec<String>> {
     let mut filter = Filter::default();
     filter.add("coalesce(depth, 1) >= 1 AND write_count > 0");
     filter.add("origin_type IS DISTINCT FROM 'AWSService'");
-    if let Some(since) = window.since {
-        let name = filter.bind_instant(since);
-        filter.add(format!("last_event_at >= {name}"));
-    }
-    if let Some(until) = window.until {
-        let name = filter.bind_instant(until);
-        filter.add(format!("first_event_at < {name}"));
-    }
+    filter.sessions_in(window);
     let (clause, params) = filter.finish();
     let statement = format!(
         "SELECT session_id FROM

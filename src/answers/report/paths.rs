@@ -40,14 +40,7 @@ pub(super) async fn paths(sql: &Sql, window: Window) -> Result<Paths> {
     let mut filter = Filter::default();
     filter.add("coalesce(depth, cardinality(chain)) >= 1 AND cardinality(chain) >= 2");
     filter.add("event_count > 0 AND origin_type IS DISTINCT FROM 'AWSService'");
-    if let Some(since) = window.since {
-        let name = filter.bind_instant(since);
-        filter.add(format!("last_event_at >= {name}"));
-    }
-    if let Some(until) = window.until {
-        let name = filter.bind_instant(until);
-        filter.add(format!("first_event_at < {name}"));
-    }
+    filter.sessions_in(window);
     let (clause, params) = filter.finish();
     let statement = format!(
         "SELECT chain, origin_type, count(*) AS sessions, sum(event_count)::bigint AS calls,
