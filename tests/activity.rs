@@ -14,13 +14,15 @@ use roletrail::sql::{Limits, Params, Source, Sql};
 use roletrail::store::Store;
 
 /// Nothing is few: everything is joined.
-const NOTHING: Limits = Limits { rows: 0, bytes: 0, ids: 0 };
+const NOTHING: Limits = Limits { rows: 0, bytes: 0, ids: 0, held: 0 };
+/// Other tables are held and searched.
+const HELD: Limits = Limits { held: 1 << 30, ..NOTHING };
 /// Few events are; the credentials that fit are never known before.
-const EVENTS: Limits = Limits { rows: 100_000, bytes: 1 << 30, ids: 0 };
+const EVENTS: Limits = Limits { rows: 100_000, bytes: 1 << 30, ids: 0, held: 0 };
 /// As usual.
-const USUAL: Limits = Limits { rows: 100_000, bytes: 1 << 30, ids: 100_000 };
+const USUAL: Limits = Limits { rows: 100_000, bytes: 1 << 30, ids: 100_000, held: 1 << 30 };
 /// Credentials may be few, events hardly ever.
-const HARDLY: Limits = Limits { rows: 3, bytes: 1 << 30, ids: 40 };
+const HARDLY: Limits = Limits { rows: 3, bytes: 1 << 30, ids: 40, held: 100_000 };
 
 fn text(batches: &[RecordBatch]) -> Vec<String> {
     let options = FormatOptions::default().with_null("NULL");
@@ -134,7 +136,7 @@ async fn compare(open: impl AsyncFn(Limits) -> Sql) {
     for statement in &statements {
         expected.push(rows(&whole, statement).await);
     }
-    for limits in [EVENTS, USUAL, HARDLY] {
+    for limits in [HELD, EVENTS, USUAL, HARDLY] {
         let sql = open(limits).await;
         let on_disk = sql.on_disk().unwrap();
         for (i, (statement, expected)) in statements.iter().zip(&expected).enumerate() {
@@ -172,10 +174,11 @@ async fn a_store_answers_the_same_and_says_how() {
         Sql::open_with(Source::Store(store), 512 << 20, limits).await.unwrap()
     };
     compare(open).await;
-    let few = async |limits, condition: &str| {
+    let says = async |limits, condition: &str, metric: &str| {
         let statement = format!("EXPLAIN ANALYZE SELECT * FROM activity WHERE {condition}");
-        rows(&open(limits).await, &statement).await.join("").contains("few_events=")
+        rows(&open(limits).await, &statement).await.join("").contains(metric)
     };
+    let few = async |limits, condition: &str| says(limits, condition, "few_events=").await;
     let whole = open(NOTHING).await;
     let session = &values(&whole, "session_id", 1).await[0];
     let key = &values(&whole, "access_key_id", 1).await[0];
@@ -185,4 +188,7 @@ async fn a_store_answers_the_same_and_says_how() {
     assert!(!few(EVENTS, &by_session).await && few(EVENTS, &by_key).await);
     assert!(!few(NOTHING, &by_session).await && !few(NOTHING, &by_key).await);
     assert!(!few(USUAL, "true").await);
+    assert!(says(HELD, "true", "searched_tables=2").await);
+    assert!(says(HELD, &by_session, "searched_tables=2").await);
+    assert!(!says(NOTHING, "true", "searched_tables").await);
 }

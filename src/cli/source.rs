@@ -49,7 +49,8 @@ pub async fn open(store: &Path, args: &SourceArgs, ui: &Ui) -> Result<Sql> {
         return Sql::open(Source::Memory(loaded.tables), memory / 2).await;
     }
     let store = open_store(store, args.as_of, &args.s3, ui).await?;
-    Sql::open(Source::Store(store), memory / 2).await
+    // The rest is for what the engine does not count: pages that are read, and the program itself.
+    Sql::open(Source::Store(store), memory / 4 * 3).await
 }
 
 /// Opens the store, as it is or as it was at a snapshot.

@@ -2,6 +2,7 @@
 
 mod activity;
 mod athena;
+mod compact;
 mod dialect;
 mod functions;
 mod lake;
@@ -9,6 +10,7 @@ mod memory;
 mod params;
 mod run;
 pub mod saved;
+mod sorting;
 mod trouble;
 mod views;
 
@@ -38,6 +40,7 @@ use crate::store::columns::is_internal;
 use crate::store::{Store, TABLES};
 
 pub use activity::Limits;
+pub use compact::own;
 pub use dialect::Dialect;
 pub use functions::{FunctionDoc, functions};
 pub use params::{Given, ParamType, Params, parse_param};
@@ -247,6 +250,7 @@ fn state(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> SessionState {
         .with_default_features()
         .with_expr_planners(planners)
         .with_optimizer_rules(rules)
+        .with_physical_optimizer_rule(Arc::new(sorting::CompactBeforeSorts))
         .build()
 }
 

@@ -9,7 +9,7 @@ use super::sets::Chosen;
 use crate::error::{Error, Result};
 use crate::model::time;
 use crate::sql::saved::Severity;
-use crate::sql::{Given, ParamType, Sql};
+use crate::sql::{Given, ParamType, Sql, own};
 
 /// Rows of a finding that are kept.
 const MOST_ROWS: usize = 50;
@@ -87,7 +87,7 @@ async fn finding(sql: &Sql, window: Window, query: &Chosen, now: i64) -> Result<
         let wanted = batch.num_rows().min(MOST_ROWS - kept);
         if wanted > 0 {
             kept += wanted;
-            first.push(batch.slice(0, wanted));
+            first.push(own(&batch.slice(0, wanted))?);
         }
     }
     Ok(Finding {

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -28,6 +27,7 @@ use tokio::sync::OnceCell;
 
 use super::Limits;
 use super::reading::Reader;
+use crate::sql::compact::{Wasted, compact};
 
 /// Rows that are reckoned with where nothing is known: of all tables this is the largest, which is all
 /// that the order of a join needs to know.
@@ -98,6 +98,10 @@ impl Inner {
             if let Some(events) = decided.few_events {
                 MetricBuilder::new(&self.metrics).global_counter("few_events").add(events);
             }
+            if decided.searched > 0 {
+                let counter = MetricBuilder::new(&self.metrics).global_counter("searched_tables");
+                counter.add(decided.searched);
+            }
             let planner = self.state.query_planner();
             let mut plan = planner.create_physical_plan(&decided.plan, &self.state).await?;
             if plan.output_partitioning().partition_count() > self.partitions {
@@ -121,12 +125,7 @@ impl Inner {
             false => none().execute(0, context)?,
         };
         let schema = self.schema.clone();
-        let named = rows.map(move |batch| {
-            let batch = batch?;
-            let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-            let columns = batch.columns().to_vec();
-            Ok(RecordBatch::try_new_with_options(schema.clone(), columns, &options)?)
-        });
+        let named = rows.map(move |batch| compact(&batch?, &schema, Wasted::ThreeTimes));
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), named)))
     }
 }

@@ -9,11 +9,14 @@
 //! ```text
 //! condition on credentials?  -> the credentials that fit, if few -> what else must hold of an event
 //! events that fit, if few    -> attributions of these events -> credentials of both -> the SELECT
-//! too many                   -> the SELECT over everything
+//! too many, of few callers   -> credentials of all events that fit -> the SELECT over these
+//! too many                   -> the SELECT over everything, its joins as searches in tables that are
+//!                               held as a whole, where these fit into memory
 //! ```
 
 mod among;
 mod exec;
+mod lookup;
 mod reading;
 mod sides;
 
@@ -43,12 +46,19 @@ pub struct Limits {
     pub bytes: usize,
     /// Ids that other tables are searched for.
     pub ids: usize,
+    /// Bytes of a whole table that is held to be searched.
+    pub held: usize,
 }
 
 impl Limits {
     /// What is few where so many bytes may be used altogether.
     pub(super) fn of_memory(bytes: usize) -> Limits {
-        Limits { rows: 500_000, bytes: bytes / 4, ids: bytes / 2048 }
+        Limits { rows: 500_000, bytes: bytes / 6, ids: bytes / 2048, held: bytes / 2 }
+    }
+
+    /// For a statement that has run out of memory: what is held must not be what fills it again.
+    fn sparing(self) -> Limits {
+        Limits { rows: self.rows / 16, bytes: self.bytes / 16, ids: self.ids / 4, held: self.held }
     }
 }
 
@@ -164,6 +174,9 @@ impl TableProvider for Activity {
         }
         let schema = Arc::new(self.schema.project(projection)?);
         let asked = exec::Asked { filters: filters.to_vec(), limit };
-        Ok(Arc::new(ActivityExec::new(state.clone(), plan, schema, asked, self.limits)?))
+        // So are statements run that need little memory.
+        let spares = !state.config_options().optimizer.prefer_hash_join;
+        let limits = if spares { self.limits.sparing() } else { self.limits };
+        Ok(Arc::new(ActivityExec::new(state.clone(), plan, schema, asked, limits)?))
     }
 }

@@ -3,9 +3,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use datafusion::catalog::MemTable;
 use datafusion::common::Result;
 use datafusion::datasource::provider_as_source;
@@ -18,10 +17,12 @@ use futures::StreamExt;
 
 use super::Limits;
 use super::among::{FEW, Texts, add_texts};
+use super::lookup::looked_up;
 use super::sides::{
     ATTRIBUTIONS, CREDENTIAL_ID, CREDENTIALS, EVENT_ID, EVENTS, Sides, column, is_restricted,
     one_of, only,
 };
+use crate::sql::compact::{Wasted, compact};
 
 /// A plan that gives the rows of the view, and the memory that its inputs take.
 pub(super) struct Decided {
@@ -29,6 +30,8 @@ pub(super) struct Decided {
     pub memory: Vec<MemoryReservation>,
     /// How many events it starts from, where they were few.
     pub few_events: Option<usize>,
+    /// How many tables are held to be searched for each event.
+    pub searched: usize,
 }
 
 /// Reads for one statement.
@@ -63,21 +66,40 @@ impl Reader<'_> {
         let reads = match &wanted {
             Some(wanted) => wanted.reads(&sides.events)?,
             None if is_restricted(&sides.events)? => vec![sides.events.clone()],
-            None => return Ok(as_it_is(whole)),
+            None => return self.whole(whole).await,
         };
         if let Some(events) = self.rows(&sides.events, &reads).await?
             && let Some(decided) = self.around(whole, &sides, events).await?
         {
             return Ok(decided);
         }
-        match wanted {
-            Some(wanted) => {
-                let events = only(&sides.events, wanted.condition(&sides.events)?)?;
-                let events = self.state.optimize(&events)?;
-                Ok(as_it_is(&Sides::replaced(whole, &[(EVENTS, events)])?))
-            }
-            None => Ok(as_it_is(whole)),
+        let Some(wanted) = wanted else { return self.of_few_callers(whole, &sides).await };
+        let events = only(&sides.events, wanted.condition(&sides.events)?)?;
+        let events = self.state.optimize(&events)?;
+        self.whole(&Sides::replaced(whole, &[(EVENTS, events)])?).await
+    }
+
+    /// The plan over all that its sides give.
+    async fn whole(&self, plan: &LogicalPlan) -> Result<Decided> {
+        let (plan, searched) = looked_up(self, plan).await?;
+        Ok(Decided { searched, ..as_it_is(&plan) })
+    }
+
+    /// The view over the credentials that the events, or any attribution, name: those of a day are few
+    /// where its events are not.
+    async fn of_few_callers(&self, whole: &LogicalPlan, sides: &Sides) -> Result<Decided> {
+        let mut ids = HashSet::new();
+        for (side, name) in [(&sides.events, EVENTS), (&sides.attributions, ATTRIBUTIONS)] {
+            let id = column(name, CREDENTIAL_ID);
+            let named = LogicalPlanBuilder::from(side.clone()).project([id])?.build()?;
+            let named = self.state.optimize(&named)?;
+            let Some(texts) = self.texts(&named).await? else { return self.whole(whole).await };
+            ids.extend(texts.iter().cloned());
         }
+        let side = &sides.credentials;
+        let theirs = only(side, one_of(side, (CREDENTIALS, CREDENTIAL_ID), &Arc::new(ids))?)?;
+        let theirs = self.state.optimize(&theirs)?;
+        self.whole(&Sides::replaced(whole, &[(CREDENTIALS, theirs)])?).await
     }
 
     /// What the condition on credentials says of events. `None` where too many credentials fit.
@@ -115,7 +137,12 @@ impl Reader<'_> {
         ];
         let plan = Sides::replaced(whole, &with)?;
         let few_events = Some(events.batches.iter().map(RecordBatch::num_rows).sum());
-        Ok(Some(Decided { plan, memory: vec![events.memory, attributions.memory], few_events }))
+        Ok(Some(Decided {
+            plan,
+            memory: vec![events.memory, attributions.memory],
+            few_events,
+            searched: 0,
+        }))
     }
 
     /// The rows of these plans, all of which give rows of the side; `None` where they are too many.
@@ -128,7 +155,7 @@ impl Reader<'_> {
             let physical = self.state.create_physical_plan(plan).await?;
             let mut stream = execute_stream(physical, self.context.clone())?;
             while let Some(batch) = stream.next().await {
-                let batch = compact(&batch?, &held.schema)?;
+                let batch = compact(&batch?, &held.schema, Wasted::None)?;
                 rows += batch.num_rows();
                 let bytes = batch.get_array_memory_size();
                 let fits = rows <= self.limits.rows
@@ -163,7 +190,7 @@ impl Reader<'_> {
 }
 
 fn as_it_is(plan: &LogicalPlan) -> Decided {
-    Decided { plan: plan.clone(), memory: Vec::new(), few_events: None }
+    Decided { plan: plan.clone(), memory: Vec::new(), few_events: None, searched: 0 }
 }
 
 impl Wanted {
@@ -204,22 +231,4 @@ impl Held {
         let table = MemTable::try_new(self.schema.clone(), vec![self.batches.clone()])?;
         LogicalPlanBuilder::scan(name, provider_as_source(Arc::new(table)), None)?.build()
     }
-}
-
-/// The batch with buffers of its own: rows that a reader picked out of large pages keep those alive.
-fn compact(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
-    let own = |(array, field): (&ArrayRef, &Arc<arrow::datatypes::Field>)| {
-        let array: ArrayRef = match array.data_type() {
-            DataType::Utf8View => Arc::new(array.as_string_view().gc()),
-            DataType::BinaryView => Arc::new(array.as_binary_view().gc()),
-            _ => array.clone(),
-        };
-        match array.data_type() == field.data_type() {
-            true => Ok(array),
-            false => Ok(cast(&array, field.data_type())?),
-        }
-    };
-    let columns = batch.columns().iter().zip(schema.fields()).map(own).collect::<Result<_>>()?;
-    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    Ok(RecordBatch::try_new_with_options(schema.clone(), columns, &options)?)
 }
