@@ -16,15 +16,17 @@ WITH taken AS (
   FROM sessions
   WHERE regexp_like(role_name, $pattern)
     AND ($since IS NULL OR started_at >= $since) AND ($until IS NULL OR started_at < $until)
-), work AS (
-  SELECT t.session_id,
-         array_sort(array_agg(DISTINCT concat(split_part(a.event_source, '.', 1), ':', a.event_name))
-           FILTER (WHERE a.read_only = false AND a.error_code IS NULL)) AS changes,
-         array_sort(array_agg(DISTINCT concat(split_part(a.event_source, '.', 1), ':', a.event_name))
-           FILTER (WHERE regexp_like(a.error_code, '(AccessDenied|Unauthorized|Forbidden)'))) AS denied
+), actions AS (
+  SELECT t.session_id, concat(split_part(a.event_source, '.', 1), ':', a.event_name) AS action,
+         bool_or(a.read_only = false AND a.error_code IS NULL) AS changed,
+         bool_or(regexp_like(a.error_code, '(AccessDenied|Unauthorized|Forbidden)')) AS refused
   FROM taken t JOIN events a ON a.session_id = t.session_id
   WHERE $since IS NULL OR a.event_time >= $since
-  GROUP BY t.session_id
+  GROUP BY t.session_id, concat(split_part(a.event_source, '.', 1), ':', a.event_name)
+), work AS (
+  SELECT session_id, array_sort(array_agg(action) FILTER (WHERE changed)) AS changes,
+         array_sort(array_agg(action) FILTER (WHERE refused)) AS denied
+  FROM actions GROUP BY session_id
 ), obtained AS (
   SELECT parent_session_id AS session_id, count(*) AS obtained FROM sessions
   WHERE parent_session_id IS NOT NULL GROUP BY parent_session_id

@@ -14,50 +14,70 @@
 -- :since time -- calls from here on
 -- :until time -- calls before
 WITH calls AS (
-  SELECT coalesce(access_key_id, session_id) AS credential, origin, event_time, event_id,
-         CASE WHEN source_ip_address LIKE '%:%' AND source_ip_address NOT LIKE '%::%'
-              THEN regexp_replace(source_ip_address, '^(([0-9A-Fa-f]+:){4}).*$', '\1')
-              WHEN source_ip_address LIKE '%:%'
-              THEN regexp_replace(source_ip_address, '^(([0-9A-Fa-f]+:){1,3}[0-9A-Fa-f]*):?.*$', '\1')
-              ELSE regexp_replace(source_ip_address, '\.[0-9]+$', '') END AS network
-  FROM activity
-  WHERE (access_key_id IS NOT NULL OR session_id IS NOT NULL)
-    AND NOT (origin_type = 'AWSService' AND origin NOT LIKE 'ec2.amazonaws.com%')
-    AND event_source <> 'signin.amazonaws.com'
-    AND ($key IS NULL OR access_key_id = $key)
-    AND ($since IS NULL OR event_time >= $since) AND ($until IS NULL OR event_time < $until)
-    AND regexp_like(source_ip_address, '^([0-9.]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)$')
-    AND NOT regexp_like(source_ip_address,
+  SELECT coalesce(a.credential_id, e.credential_id) AS credential_id, e.event_time,
+         CASE WHEN e.source_ip_address LIKE '%:%' AND e.source_ip_address NOT LIKE '%::%'
+              THEN regexp_replace(e.source_ip_address, '^(([0-9A-Fa-f]+:){4}).*$', '\1')
+              WHEN e.source_ip_address LIKE '%:%'
+              THEN regexp_replace(e.source_ip_address, '^(([0-9A-Fa-f]+:){1,3}[0-9A-Fa-f]*):?.*$', '\1')
+              ELSE regexp_replace(e.source_ip_address, '\.[0-9]+$', '') END AS network
+  FROM events e
+  LEFT JOIN attributions a ON a.event_id = e.event_id AND a.record_hash = e.record_hash
+  WHERE e.event_source <> 'signin.amazonaws.com'
+    AND ($key IS NULL OR e.access_key_id = $key)
+    AND ($since IS NULL OR e.event_time >= $since) AND ($until IS NULL OR e.event_time < $until)
+    AND regexp_like(e.source_ip_address, '^([0-9.]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)$')
+    AND NOT regexp_like(e.source_ip_address,
       '^(10\.|127\.|169\.254\.|192\.168\.|172\.(1[6-9]|2[0-9]|3[01])\.|100\.(6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7])\.|[fF][cCdD]|[fF][eE][89abAB])')
 ), several AS (
-  SELECT credential FROM calls GROUP BY credential HAVING min(network) <> max(network)
+  SELECT s.credential_id
+  FROM (SELECT credential_id FROM calls GROUP BY credential_id HAVING min(network) <> max(network)) s
+  JOIN credentials c ON c.credential_id = s.credential_id
+  WHERE (c.access_key_id IS NOT NULL OR c.session_id IS NOT NULL)
+    AND NOT coalesce(c.origin_type = 'AWSService' AND c.origin NOT LIKE 'ec2.amazonaws.com%', false)
 ), steps AS (
-  SELECT credential, origin, network, event_time, lag(network) OVER w AS network_before,
-         lag(event_time) OVER w AS time_before,
-         lag(event_time) OVER (PARTITION BY credential, origin, network ORDER BY event_time, event_id) AS last_here
+  SELECT credential_id, network, event_time, lag(network) OVER w AS network_before,
+         lag(event_time) OVER w AS time_before
   FROM calls
-  WHERE credential IN (SELECT credential FROM several)
-  WINDOW w AS (PARTITION BY credential, origin ORDER BY event_time, event_id)
-), found AS (
-  SELECT credential, origin, count(DISTINCT network) AS networks, count(*) AS changes,
-         count(*) FILTER (WHERE date_part('epoch', event_time) - date_part('epoch', last_here) <= 60 * $window)
-           AS returns,
-         CAST(min(date_part('epoch', event_time) - date_part('epoch', time_before)) AS BIGINT) AS shortest,
-         min(event_time) AS first_change
+  WHERE credential_id IN (SELECT credential_id FROM several)
+  WINDOW w AS (PARTITION BY credential_id ORDER BY event_time, network)
+), runs AS (
+  SELECT credential_id, network, event_time, network_before, time_before,
+         lead(time_before) OVER (PARTITION BY credential_id ORDER BY event_time, network) AS last_time
   FROM steps
-  WHERE network <> network_before
-  GROUP BY credential, origin
+  WHERE network_before IS NULL OR network <> network_before
+), changes AS (
+  SELECT credential_id, network, event_time, network_before,
+         date_part('epoch', event_time) - date_part('epoch', time_before) AS seconds,
+         date_part('epoch', event_time)
+           - date_part('epoch', lag(last_time) OVER (PARTITION BY credential_id, network ORDER BY event_time))
+           AS away
+  FROM runs
 ), held AS (
-  SELECT * FROM found WHERE returns > 0
+  SELECT credential_id, count(DISTINCT network) AS networks, count(*) AS changes,
+         count(*) FILTER (WHERE away <= 60 * $window) AS returns,
+         CAST(min(seconds) AS BIGINT) AS shortest, min(event_time) AS first_change
+  FROM changes
+  WHERE network_before IS NOT NULL
+  GROUP BY credential_id
+  HAVING count(*) FILTER (WHERE away <= 60 * $window) > 0
+), seen AS (
+  SELECT h.credential_id, max(e.access_key_id) AS access_key_id,
+         array_sort(array_agg(DISTINCT e.source_ip_address)) AS addresses,
+         count(*) AS calls, max(e.event_time) AS last_call, count(DISTINCT e.user_agent) AS agents
+  FROM held h
+  JOIN (SELECT coalesce(a.credential_id, e.credential_id) AS credential_id, e.access_key_id,
+               e.source_ip_address, e.event_time, e.user_agent
+        FROM events e
+        LEFT JOIN attributions a ON a.event_id = e.event_id AND a.record_hash = e.record_hash
+        WHERE ($key IS NULL OR e.access_key_id = $key)
+          AND ($since IS NULL OR e.event_time >= $since) AND ($until IS NULL OR e.event_time < $until)
+       ) e ON e.credential_id = h.credential_id
+  GROUP BY h.credential_id
 )
-SELECT a.origin_type, a.origin, array_to_string(max(a.chain), ' -> ') AS chain,
-       max(a.access_key_id) AS access_key_id, max(a.session_id) AS session_id, h.networks,
-       array_sort(array_agg(DISTINCT a.source_ip_address)) AS addresses, h.changes, h.returns, h.shortest,
-       count(*) AS calls, h.first_change, max(a.event_time) AS last_call,
-       count(DISTINCT a.user_agent) AS agents
+SELECT c.origin_type, c.origin, array_to_string(c.chain, ' -> ') AS chain, s.access_key_id, c.session_id,
+       h.networks, s.addresses, h.changes, h.returns, h.shortest, s.calls, h.first_change, s.last_call,
+       s.agents
 FROM held h
-JOIN activity a ON coalesce(a.access_key_id, a.session_id) = h.credential
-WHERE (a.origin IS NOT DISTINCT FROM h.origin) AND ($key IS NULL OR a.access_key_id = $key)
-  AND ($since IS NULL OR a.event_time >= $since) AND ($until IS NULL OR a.event_time < $until)
-GROUP BY h.credential, a.origin_type, a.origin, h.networks, h.changes, h.returns, h.shortest, h.first_change
-ORDER BY h.first_change, access_key_id, session_id
+JOIN seen s ON s.credential_id = h.credential_id
+JOIN credentials c ON c.credential_id = h.credential_id
+ORDER BY h.first_change, s.access_key_id, c.session_id

@@ -19,48 +19,52 @@
 WITH calls AS (
   SELECT coalesce(regexp_match(origin_detail, '(i-[0-9a-f]{8,17})')[1], origin_detail) AS instance,
          split_part(role_arn, ':', 5) AS account_id, source_ip_address AS address,
-         event_time, access_key_id, role_name, depth, read_only, error_code, session_id, user_agent
+         event_time, access_key_id, role_name, depth, read_only, error_code, user_agent
   FROM activity
   WHERE origin_type = 'AWSService' AND origin LIKE 'ec2.amazonaws.com%' AND depth >= 1
     AND ($until IS NULL OR event_time < $until)
     AND regexp_like(source_ip_address, '^([0-9.]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)$')
     AND NOT regexp_like(source_ip_address,
       '^(10\.|127\.|169\.254\.|192\.168\.|172\.(1[6-9]|2[0-9]|3[01])\.|100\.(6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7])\.|[fF][cCdD]|[fF][eE][89abAB])')
-), places AS (
-  SELECT instance, min(account_id) FILTER (WHERE depth = 1) AS account_id, address,
-         count(DISTINCT date_trunc('hour', event_time)) AS hours, count(*) AS calls,
+), by_hour AS (
+  SELECT instance, address, date_trunc('hour', event_time) AS hour,
+         min(account_id) FILTER (WHERE depth = 1) AS account_id, count(*) AS calls,
          count(*) FILTER (WHERE read_only = false) AS writes, count(error_code) AS errors,
-         count(DISTINCT user_agent) AS agents, min(event_time) AS first_call,
-         max(event_time) AS last_call, array_sort(array_agg(DISTINCT access_key_id) FILTER (WHERE access_key_id IS NOT NULL)) AS keys,
-         array_sort(array_agg(DISTINCT role_name)) AS roles,
-         min(user_agent) AS user_agent
-  FROM calls GROUP BY instance, address
+         min(event_time) AS first_call, max(event_time) AS last_call
+  FROM calls GROUP BY instance, address, date_trunc('hour', event_time)
+), places AS (
+  SELECT instance, address, min(account_id) AS account_id, count(*) AS hours,
+         sum(calls) AS calls, sum(writes) AS writes, sum(errors) AS errors,
+         min(first_call) AS first_call, max(last_call) AS last_call
+  FROM by_hour GROUP BY instance, address
 ), ranked AS (
   SELECT *, row_number() OVER (PARTITION BY instance ORDER BY hours DESC, first_call, address) AS place,
+         first_value(address) OVER (PARTITION BY instance ORDER BY hours DESC, first_call, address) AS home,
          max(account_id) OVER (PARTITION BY instance) AS owner
   FROM places
-), homes AS (
-  SELECT owner, address, count(*) AS at_home FROM ranked WHERE place = 1 GROUP BY owner, address
+), shared AS (
+  SELECT *, sum(CASE WHEN place = 1 THEN 1 ELSE 0 END) OVER (PARTITION BY owner, address) AS at_home
+  FROM ranked
 ), away AS (
-  SELECT r.*, h.address AS home
-  FROM ranked r
-  JOIN ranked h ON h.instance = r.instance AND h.place = 1
-  LEFT JOIN homes g ON g.owner = r.owner AND g.address = r.address
-  WHERE r.place > 1
-    AND ($gateway_for = 0 OR coalesce(g.at_home, 0) < $gateway_for)
-    AND NOT coalesce(array_has(string_to_array(replace($known, ' ', ''), ','), r.address), false)
-    AND ($since IS NULL OR r.last_call >= $since) AND ($account IS NULL OR r.owner = $account)
+  SELECT owner, instance, address, home, first_call, last_call, calls, writes, errors
+  FROM shared
+  WHERE place > 1
+    AND ($gateway_for = 0 OR at_home < $gateway_for)
+    AND NOT coalesce(array_has(string_to_array(replace($known, ' ', ''), ','), address), false)
+    AND ($since IS NULL OR last_call >= $since) AND ($account IS NULL OR owner = $account)
 ), deliveries AS (
-  SELECT p.instance, p.address, array_sort(array_agg(DISTINCT c.ec2_role_delivery)) AS metadata
-  FROM (SELECT instance, address, unnest(keys) AS key FROM away) p
-  JOIN credentials c ON c.access_key_id = p.key
-  WHERE c.ec2_role_delivery IS NOT NULL AND c.origin_type = 'AWSService'
-    AND coalesce(regexp_match(c.origin_detail, '(i-[0-9a-f]{8,17})')[1], c.origin_detail) = p.instance
-  GROUP BY p.instance, p.address
+  SELECT DISTINCT coalesce(regexp_match(origin_detail, '(i-[0-9a-f]{8,17})')[1], origin_detail) AS instance,
+         access_key_id, ec2_role_delivery
+  FROM credentials WHERE ec2_role_delivery IS NOT NULL AND origin_type = 'AWSService'
 )
-SELECT a.owner AS account_id, a.instance, a.roles, a.address, a.home, a.first_call, a.last_call, a.calls,
-       a.writes, a.errors, a.keys,
-       d.metadata, a.agents, a.user_agent
+SELECT a.owner AS account_id, a.instance, array_sort(array_agg(DISTINCT c.role_name)) AS roles, a.address,
+       a.home, a.first_call, a.last_call, a.calls, a.writes, a.errors,
+       array_sort(array_agg(DISTINCT c.access_key_id) FILTER (WHERE c.access_key_id IS NOT NULL)) AS keys,
+       array_sort(array_agg(DISTINCT d.ec2_role_delivery) FILTER (WHERE d.ec2_role_delivery IS NOT NULL))
+         AS metadata,
+       count(DISTINCT c.user_agent) AS agents, min(c.user_agent) AS user_agent
 FROM away a
-LEFT JOIN deliveries d ON d.instance = a.instance AND d.address = a.address
+JOIN calls c ON c.instance = a.instance AND c.address = a.address
+LEFT JOIN deliveries d ON d.access_key_id = c.access_key_id AND d.instance = c.instance
+GROUP BY a.owner, a.instance, a.address, a.home, a.first_call, a.last_call, a.calls, a.writes, a.errors
 ORDER BY a.first_call, a.instance, a.address

@@ -23,19 +23,33 @@ WITH made AS (
     AND a.event_name IN ('CreateAccessKey', 'CreateUser', 'CreateLoginProfile', 'UpdateLoginProfile')
     AND ($id IS NULL OR a.session_id = $id OR a.session_name = $id OR a.origin = $id)
     AND ($since IS NULL OR a.event_time >= $since) AND ($until IS NULL OR a.event_time < $until)
-), used AS (
-  SELECT m.event_id, count(*) AS calls, count(*) FILTER (WHERE a.read_only = false) AS writes,
-         count(a.error_code) AS errors, min(a.event_time) AS first_call, max(a.event_time) AS last_call,
-         array_sort(array_agg(DISTINCT a.source_ip_address)) AS addresses,
-         array_sort(array_agg(DISTINCT concat(split_part(a.event_source, '.', 1), ':', a.event_name))) AS actions
+), calls AS (
+  SELECT event_time, event_source, event_name, read_only, error_code, source_ip_address, access_key_id,
+         origin_account_id AS account_id, split_part(origin, '/', -1) AS user_name
+  FROM activity
+  WHERE depth = 0 AND origin_type = 'IAMUser' AND ($since IS NULL OR event_time >= $since)
+), theirs AS (
+  SELECT m.event_id, c.*
   FROM made m
-  JOIN activity a ON a.depth = 0 AND a.origin_type = 'IAMUser' AND a.origin_account_id = m.account_id
-                 AND split_part(a.origin, '/', -1) = m.user_name
-  WHERE a.event_time >= m.event_time AND ($since IS NULL OR a.event_time >= $since)
-    AND CASE m.event_name WHEN 'CreateAccessKey' THEN a.access_key_id = m.access_key_id
-                          WHEN 'CreateUser' THEN true
-                          ELSE a.access_key_id IS NULL OR a.access_key_id NOT LIKE 'AKIA%' END
-  GROUP BY m.event_id
+  JOIN calls c ON c.access_key_id = m.access_key_id AND c.account_id = m.account_id AND c.user_name = m.user_name
+  WHERE m.event_name = 'CreateAccessKey' AND c.event_time >= m.event_time
+  UNION ALL
+  SELECT m.event_id, c.*
+  FROM made m
+  JOIN calls c ON c.account_id = m.account_id AND c.user_name = m.user_name
+  WHERE m.event_name <> 'CreateAccessKey' AND c.event_time >= m.event_time
+    AND (m.event_name = 'CreateUser' OR c.access_key_id IS NULL OR c.access_key_id NOT LIKE 'AKIA%')
+), kinds AS (
+  SELECT event_id, source_ip_address, concat(split_part(event_source, '.', 1), ':', event_name) AS action,
+         count(*) AS calls, count(*) FILTER (WHERE read_only = false) AS writes,
+         count(error_code) AS errors, min(event_time) AS first_call, max(event_time) AS last_call
+  FROM theirs GROUP BY event_id, source_ip_address, concat(split_part(event_source, '.', 1), ':', event_name)
+), used AS (
+  SELECT event_id, sum(calls) AS calls, sum(writes) AS writes, sum(errors) AS errors,
+         min(first_call) AS first_call, max(last_call) AS last_call,
+         array_sort(array_agg(DISTINCT source_ip_address)) AS addresses,
+         array_sort(array_agg(DISTINCT action)) AS actions
+  FROM kinds GROUP BY event_id
 )
 SELECT m.event_time AS made_at, m.event_name, m.account_id, m.user_name, m.access_key_id, m.origin_type,
        m.origin AS made_by, array_to_string(m.chain, ' -> ') AS chain, m.chain_strength, m.source_ip_address,
