@@ -248,6 +248,7 @@ fn filters_that_nothing_fits() {
 fn a_store() {
     let place = Place::new();
     insta::assert_snapshot!(place.all(&[
+        "ingest --account 12 s3://bucket/AWSLogs",
         "sessions",
         "ingest sample-logs/two-hats",
         "ingest sample-logs/two-hats",

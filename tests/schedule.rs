@@ -331,6 +331,7 @@ fn wrong_words_are_refused() {
         (&["daily", "--env", "AWS_SECRET_ACCESS_KEY=x"], "no place for a secret"),
         (&["daily", "--env", "1A=x"], "is no variable"),
         (&["daily", "--env", "AWS_REGION"], "is no variable"),
+        (&["daily", "--account", "111111111111,12"], "--account 12 is no account"),
         (&["daily", "--source", "-"], "no standard input"),
         (&["daily", "--ingest-since", "soon"], "is no time"),
         (&["daily", "--user", "audit"], "--user is for systemd"),

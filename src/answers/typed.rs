@@ -22,6 +22,22 @@ pub fn account(text: Option<&str>) -> Result<()> {
     ))
 }
 
+/// Refuses what is no account where paths are compared: twelve digits each, no pattern.
+///
+/// # Errors
+/// [`Error::Usage`].
+pub fn accounts(ids: &[String]) -> Result<()> {
+    let whole = |id: &&String| id.len() == 12 && id.bytes().all(|b| b.is_ascii_digit());
+    match ids.iter().find(|id| !whole(id)) {
+        None => Ok(()),
+        Some(odd) => Err(Error::usage_hint(
+            format!("--account {odd} is no account"),
+            "an account has twelve digits, leading zeros too: 012345678901; several are parted by \
+             commas without spaces",
+        )),
+    }
+}
+
 /// Refuses what looks like an address or network and is none. A name is none either, but services stand
 /// in logs by theirs (`ec2.amazonaws.com`, `AWS Internal`).
 ///

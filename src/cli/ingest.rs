@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::args::Ingest;
 use super::exit::Outcome;
 use super::ui::Ui;
-use crate::answers::Window;
+use crate::answers::{Window, typed};
 use crate::decode::Limits;
 use crate::error::{Error, Result};
 use crate::intake::books::FileReject;
@@ -24,6 +24,7 @@ pub async fn run(store: &Path, command: Ingest, ui: &Ui) -> Result<Outcome> {
     let now = chrono::Utc::now().timestamp_micros();
     let window = command.window;
     let window = Window::parse(window.since.as_deref(), window.until.as_deref(), now)?;
+    typed::accounts(&command.accounts)?;
     let only = Selection {
         accounts: command.accounts,
         regions: command.regions,

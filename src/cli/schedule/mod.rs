@@ -12,8 +12,8 @@ use super::library;
 use super::report::{FailOn, ReportFormat};
 use super::s3::S3Args;
 use super::ui::Ui;
-use crate::answers::Window;
 use crate::answers::report::sets::Sets;
+use crate::answers::{Window, typed};
 use crate::error::{Error, Result};
 use crate::sources::s3::SCHEME;
 
@@ -188,6 +188,7 @@ fn job(store: &Path, command: &Schedule, ui: &Ui) -> Result<Job> {
     let library = library::open(&command.report.library, ui)?;
     let sets = Sets::open(command.report.sets.as_deref())?;
     sets.by_name(&command.name)?.choose(&library)?;
+    typed::accounts(&command.ingest.accounts)?;
     Window::parse(
         command.ingest.ingest_since.as_deref(),
         None,
