@@ -88,6 +88,16 @@ pub enum Error {
         /// What to do instead.
         hint: Option<String>,
     },
+    /// A saved query of a report failed, and with it the report.
+    #[error("query {query}: {cause}")]
+    Query {
+        /// Its name.
+        query: String,
+        /// What went wrong with it.
+        cause: Box<Error>,
+        /// What to do, and what has become of the report.
+        hint: String,
+    },
     /// Arrow refused a batch: a defect of ours.
     #[error("arrow: {0}")]
     Arrow(#[from] arrow::error::ArrowError),
@@ -125,6 +135,7 @@ impl Error {
             Error::Usage { hint, .. }
             | Error::NotFound { hint, .. }
             | Error::Statement { hint, .. } => hint.as_deref(),
+            Error::Query { hint, .. } => Some(hint),
             Error::Sql(engine)
                 if matches!(
                     engine.find_root(),

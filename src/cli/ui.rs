@@ -73,7 +73,11 @@ impl Ui {
     /// An error and what to do about it.
     pub fn error(&self, error: &Error) {
         self.note(&format!("error: {error}"));
-        if let Error::Statement { place: Some(place), .. } = error {
+        let statement = match error {
+            Error::Query { cause, .. } => cause,
+            other => other,
+        };
+        if let Error::Statement { place: Some(place), .. } = statement {
             self.place(place);
         }
         if let Some(hint) = error.hint() {

@@ -8,7 +8,7 @@ use super::super::filter::Window;
 use super::sets::Chosen;
 use crate::error::{Error, Result};
 use crate::model::time;
-use crate::sql::saved::Severity;
+use crate::sql::saved::{Saved, Severity};
 use crate::sql::{Given, ParamType, Sql, own};
 
 /// Rows of a finding that are kept.
@@ -53,18 +53,33 @@ pub(super) async fn findings(
 ) -> Result<Vec<Finding>> {
     let mut found = Vec::with_capacity(queries.len());
     for query in queries {
-        let name = &query.saved.name;
-        found.push(finding(sql, window, query, now).await.map_err(|e| match e {
-            Error::Usage { message, hint } => {
-                Error::Usage { message: format!("query {name}: {message}"), hint }
-            }
-            Error::Sql(e) => Error::Sql(e.context(format!("query {name}"))),
-            other => other,
-        })?);
+        let made = finding(sql, window, query, now).await;
+        found.push(made.map_err(|error| failed(&query.saved, error))?);
     }
     // Stable: within a severity in the order of the set; what found nothing comes last.
     found.sort_by_key(|f: &Finding| (f.rows == 0, std::cmp::Reverse(f.rank)));
     Ok(found)
+}
+
+/// The error of a query with its name and what to do. A report that left a check out would read like one
+/// whose check found nothing.
+fn failed(saved: &Saved, error: Error) -> Error {
+    let name = &saved.name;
+    let advice = match (error.hint(), &saved.file) {
+        (Some(hint), Some(file)) => format!("{hint}; the query is {}", file.display()),
+        (Some(hint), None) => hint.to_owned(),
+        (None, Some(file)) => format!("mend {}, or take {name} out of its set", file.display()),
+        (None, None) => format!("until it works, ask for a set without {name}: --sets FILE"),
+    };
+    let hint = format!(
+        "{advice}; this report was not written, and the next one --since last takes up its window"
+    );
+    match error {
+        Error::Usage { message, .. } => {
+            Error::Usage { message: format!("query {name}: {message}"), hint: Some(hint) }
+        }
+        cause => Error::Query { query: name.clone(), cause: Box::new(cause), hint },
+    }
 }
 
 async fn finding(sql: &Sql, window: Window, query: &Chosen, now: i64) -> Result<Finding> {
