@@ -98,7 +98,10 @@ fn the_page_is_whole_in_a_browser_and_hostile_names_stay_text() {
     place.done(&["report", "daily", "-o", "daily.html"]);
     place.done(&["report", "break-glass", "--logs", "hostile", "-o", "hostile.html"]);
     place.done(&["report", "daily", "--since", "2030-01-01", "-o", "empty.html"]);
-    let pages = ["daily.html", "hostile.html", "empty.html"].map(|name| place.path(name));
+    // Findings with the most columns, which paper is too narrow for.
+    place.done(&["report", "break-glass", "-o", "wide.html"]);
+    let pages = ["daily.html", "hostile.html", "empty.html", "wide.html"];
+    let pages = pages.map(|name| place.path(name));
     let pages: Vec<&Path> = pages.iter().map(PathBuf::as_path).collect();
     let seen: Value =
         serde_json::from_str(&support::python::run("check_report.py", &pages)).unwrap();
@@ -116,6 +119,8 @@ fn the_page_is_whole_in_a_browser_and_hostile_names_stay_text() {
             "{name}: the keyboard begins with the way past the head"
         );
         assert!(page["pdf_bytes"].as_u64() > Some(10_000), "{name}");
+        let whole = json!({"wider": {"page": false, "elements": []}, "hidden": []});
+        assert_eq!(page["paper"], whole, "{name}: on paper nothing is cut or folded away");
         let mut backgrounds = Vec::new();
         for look in ["1280-light", "1280-dark", "375-light", "375-dark"] {
             let facts = &page[look];
@@ -155,7 +160,13 @@ fn the_page_is_whole_in_a_browser_and_hostile_names_stay_text() {
     );
     assert!(source.len() < 400_000, "long texts are cut: {}", source.len());
     let empty = text("empty.html");
-    assert!(empty.contains("hold no call of this window"), "{empty}");
+    for part in ["hold no call of this window", "from 2030-01-01 00:00:00 UTC on: no events"] {
+        assert!(empty.contains(part), "{part}: {empty}");
+    }
+    let empty = place.done(&["report", "daily", "--since", "2030-01-01"]);
+    for part in ["Nobody took a role.", "No logs of this window."] {
+        assert!(empty.contains(part), "{part}: {empty}");
+    }
 
     let daily = text("daily.html");
     for part in [
@@ -386,4 +397,84 @@ fn a_report_goes_on_where_the_last_one_ended() {
     let objects = server.list("logs", "reports");
     assert!(objects.len() == 1 && objects[0].starts_with("reports/daily-20"), "{objects:?}");
     assert_ne!(mark(), before);
+}
+
+/// A query of one's own in `folder`.
+fn own_query(place: &Place, folder: &str, statement: &str) {
+    let head = "-- Who was there?\n-- group: Ours\n-- severity: high\n-- shows: one line a call\n-- cannot know: nothing\n";
+    fs::create_dir_all(place.path(folder)).unwrap();
+    fs::write(place.path(&format!("{folder}/any body.sql")), format!("{head}{statement}\n"))
+        .unwrap();
+    fs::write(place.path("sets.toml"), "[ours]\ntitle = 'Ours'\nqueries = ['any body']\n").unwrap();
+}
+
+#[test]
+fn the_command_for_all_rows_runs_as_it_stands() {
+    let place = Place::new();
+    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample-logs");
+    let (store, samples) = ("it's a `store`", samples.to_str().unwrap());
+    place.done(&["--store", store, "ingest", samples]);
+    own_query(&place, "my 'queries' $(id)", "SELECT event_id FROM events");
+    let shown = |page: &str| {
+        let line = page.lines().find_map(|line| line.strip_prefix("All rows: ")).unwrap();
+        line.trim_matches('`').trim().to_owned()
+    };
+    let run = |command: &str| {
+        let line = command.replacen("roletrail", env!("CARGO_BIN_EXE_roletrail"), 1);
+        let mut sh = Command::new("/bin/sh");
+        let sh = sh.args(["-c", &format!("{line} --format csv")]).env_clear();
+        let output = sh.current_dir(place.dir.path()).output().unwrap();
+        assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).lines().count() - 1
+    };
+    let ours = ["report", "ours", "--sets", "sets.toml", "--queries", "my 'queries' $(id)"];
+    let stored = shown(&place.done(&[&["--store", store], &ours[..]].concat()));
+    let calls = run(&stored);
+    assert!(calls > 100, "{stored}");
+    // The page names the same command, and so does a report on logs alone.
+    let page = place.done(&[&["--store", store], &ours[..], &["--format", "html"]].concat());
+    let escaped = stored.replace('&', "&amp;").replace('\'', "&#39;");
+    assert!(page.contains(&stored) || page.contains(&escaped), "{stored}");
+    let in_memory = shown(&place.done(&[&ours[..], &["--logs", samples]].concat()));
+    assert!(in_memory.contains("--logs") && !in_memory.contains("--store"), "{in_memory}");
+    assert_eq!(run(&in_memory), calls);
+}
+
+#[test]
+fn a_query_that_fails_is_named_and_leaves_no_report() {
+    let place = Place::with_store();
+    let cubed = "SELECT a.event_id, b.user_agent, c.extra FROM events a, events b, events c ORDER BY 2, 3, 1";
+    for (statement, parts) in [
+        ("SELECT CAST(event_name AS INT) FROM events", ["Cast error", "mend mine/any body.sql"]),
+        ("SELECT nonsense FROM events", ["no column nonsense", "line 6, column 8"]),
+        (cubed, ["Resources exhausted", "more memory with --memory"]),
+    ] {
+        own_query(&place, "mine", statement);
+        for format in ["html", "markdown", "json"] {
+            let said = place.run(&[
+                "report",
+                "ours",
+                "--sets",
+                "sets.toml",
+                "--queries",
+                "mine",
+                "--memory",
+                "64",
+                "--since",
+                "last",
+                "-o",
+                "out/",
+                "--format",
+                format,
+            ]);
+            let named = ["error: query any body: ", "this report was not written"];
+            for part in named.iter().chain(&parts) {
+                assert!(said.err.contains(part), "{format}: {part}: {}", said.err);
+            }
+            assert_eq!(said.code, 1, "{}", said.err);
+        }
+    }
+    assert!(
+        !place.path("out").exists() && !place.path("roletrail-store/reports/ours.json").exists()
+    );
 }

@@ -13,6 +13,9 @@ use super::store::StoreCommand;
 use crate::output::Format;
 use crate::sql::Dialect;
 
+/// Where the store is unless it is said.
+pub const STORE: &str = "./roletrail-store";
+
 /// Who did what, under which role, and when, from AWS CloudTrail logs alone
 #[derive(Debug, Parser)]
 #[command(name = "roletrail", version, about, max_term_width = 100)]
@@ -24,7 +27,7 @@ pub struct Args {
         value_name = "DIR",
         env = "ROLETRAIL_STORE",
         hide_env_values = true,
-        default_value = "./roletrail-store"
+        default_value = STORE
     )]
     pub store: PathBuf,
     /// What to do

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::words;
 use crate::sources::s3::Settings;
 
 /// Options for sources in S3. Credentials, region and endpoint come from where the AWS command line
@@ -24,6 +25,19 @@ pub struct S3Args {
 }
 
 impl S3Args {
+    /// The options as they are typed, quoted for a shell.
+    pub fn typed(&self) -> Vec<String> {
+        let flags =
+            [(self.no_sign_request, "--no-sign-request"), (self.request_payer, "--request-payer")];
+        let mut all: Vec<String> =
+            flags.iter().filter(|(on, _)| *on).map(|(_, flag)| (*flag).to_owned()).collect();
+        let values = [("--endpoint-url", &self.endpoint_url), ("--profile", &self.profile)];
+        all.extend(
+            values.iter().filter_map(|(name, value)| Some(words::option(name, value.as_ref()?))),
+        );
+        all
+    }
+
     /// The options together with the environment.
     pub fn settings(&self) -> Settings {
         let variables = std::env::vars_os().filter_map(|(name, value)| {

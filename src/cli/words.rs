@@ -333,6 +333,13 @@ pub fn shell(word: &str) -> String {
     format!("'{}'", word.replace('\'', "'\\''"))
 }
 
+/// An option and its value for a POSIX shell.
+pub fn option(name: &str, value: &str) -> String {
+    // What begins like an option would be taken for one.
+    let between = if value.starts_with('-') { '=' } else { ' ' };
+    format!("{name}{between}{}", shell(value))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -21,7 +21,7 @@ WIDER = """() => {
     return box.width > 0 && box.height > 0 && (box.right > wide + 1 || box.left < -1)
       && !scrolls(e.parentElement) && !e.closest('.skip');
   });
-  return {page: document.documentElement.scrollWidth > wide, elements: out.map(e => e.outerHTML.slice(0, 120))};
+  return {page: document.documentElement.scrollWidth > wide, elements: out.slice(0, 5).map(e => e.outerHTML.slice(0, 120))};
 }"""
 
 FACTS = """() => ({
@@ -68,6 +68,11 @@ FAINT = """() => {
 }"""
 
 
+# Sections and findings that a reader on paper would not see; statements may be folded.
+HIDDEN = """() => [...document.querySelectorAll('section > *, .finding td .v:not(:empty)')]
+  .filter(e => !e.closest('.sql') && e.getClientRects().length === 0).map(e => e.outerHTML.slice(0, 80)).slice(0, 5)"""
+
+
 def open_all(page):
     page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
 
@@ -108,7 +113,11 @@ def main():
                     seen["first_stop"] = page.evaluate("document.activeElement.className")
                     page.evaluate("document.querySelectorAll('details').forEach(d => d.open = false)")
                     page.emulate_media(media="print")
-                    pdf = page.pdf(format="A4", print_background=True)
+                    # A4 less the margins, at 96 dots an inch.
+                    page.set_viewport_size({"width": 703, "height": 1000})
+                    page.wait_for_timeout(50)
+                    seen["paper"] = {"wider": page.evaluate(WIDER), "hidden": page.evaluate(HIDDEN)}
+                    pdf = page.pdf(format="A4", print_background=True, prefer_css_page_size=True)
                     seen["pdf_bytes"] = len(pdf)
                     if shots:
                         (shots / f"{file.stem}.pdf").write_bytes(pdf)

@@ -22,7 +22,7 @@ const POLICY: &str =
 /// # Errors
 /// Arrow's, where a finding's rows cannot be read: a defect of ours.
 pub fn page(head: &Head, report: &Report) -> Result<String> {
-    let findings = sections::findings(report)?;
+    let findings = sections::findings(head, report)?;
     let page = html! {
         (DOCTYPE)
         html lang="en" {

@@ -14,10 +14,10 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use clap::ValueEnum;
 use serde_json::Value;
 
-use super::args::Report as Command;
+use super::args::{Report as Command, STORE};
 use super::exit::Outcome;
 use super::ui::Ui;
-use super::{export, library, source};
+use super::{export, library, source, words};
 use crate::answers::report::sets::{Chosen, Set, Sets};
 use crate::answers::report::{Report, report};
 use crate::answers::{Rows, Window};
@@ -66,6 +66,31 @@ pub struct Head {
     pub sources: Value,
     /// What the reader must know of the window.
     pub notes: Vec<String>,
+    /// Where it was asked for.
+    pub origin: Origin,
+}
+
+/// Options with which `query` looks at what the report looked at, quoted for a shell. What a command
+/// does by itself is left out.
+pub struct Origin {
+    /// Those before its name.
+    pub store: Option<String>,
+    /// Those after it.
+    pub more: Vec<String>,
+}
+
+impl Origin {
+    fn of(store: &Path, command: &Command) -> Origin {
+        let path = |path: &Path| path.to_string_lossy().into_owned();
+        let (source, folder) = (&command.source, command.library.queries.as_deref());
+        let mut more: Vec<String> =
+            folder.map(|folder| words::option("--queries", &path(folder))).into_iter().collect();
+        more.extend(source.as_of.map(|id| format!("--as-of {id}")));
+        more.extend(source.logs.iter().map(|logs| words::option("--logs", logs)));
+        more.extend(source.s3.typed());
+        let elsewhere = source.logs.is_empty() && store != Path::new(STORE);
+        Origin { store: elsewhere.then(|| words::option("--store", &path(store))), more }
+    }
 }
 
 /// Runs the command.
@@ -252,6 +277,7 @@ async fn one(
         snapshot: tables.snapshot(),
         sources: export::sources(&tables).await?,
         notes,
+        origin: Origin::of(store, command),
     };
     Ok(Made { head, report, marks, mark })
 }

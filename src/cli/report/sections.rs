@@ -29,10 +29,10 @@ pub fn badge(severity: &str) -> Markup {
 }
 
 /// What the queries found, the gravest first; then those that found nothing.
-pub fn findings(report: &Report) -> Result<Markup> {
+pub fn findings(head: &Head, report: &Report) -> Result<Markup> {
     let mut found = Vec::new();
     for finding in text::found(report) {
-        found.push(one_finding(finding)?);
+        found.push(one_finding(head, finding)?);
     }
     let silent: Vec<&Finding> = report.findings.iter().filter(|f| f.rows == 0).collect();
     Ok(html! {
@@ -55,7 +55,7 @@ pub fn findings(report: &Report) -> Result<Markup> {
     })
 }
 
-fn one_finding(finding: &Finding) -> Result<Markup> {
+fn one_finding(head: &Head, finding: &Finding) -> Result<Markup> {
     let rows = json::rows(finding)?;
     // A column that says nothing takes room from those that do.
     let telling: Vec<&String> =
@@ -84,7 +84,7 @@ fn one_finding(finding: &Finding) -> Result<Markup> {
             }
             @if finding.rows > rows.len() as u64 {
                 p.note { "The first " (rows.len()) " of " (text::number(finding.rows)) " rows. All of them: "
-                    code { (text::command(finding)) } }
+                    code { (text::command(head, finding)) } }
             }
             (behind(finding))
         }
@@ -122,7 +122,7 @@ fn behind(finding: &Finding) -> Markup {
             p.note { "This query has no window: it looks at all logs." }
         }
         details.sql {
-            summary { "How it was found" }
+            summary { "How it was found: " code { (finding.query) } }
             @if !finding.shows.is_empty() { p { strong { "Shows: " } (finding.shows) } }
             @if !finding.params.is_empty() {
                 p { strong { "With: " } @for (name, value) in &finding.params { code { (name) " = " (value) } " " } }
@@ -212,6 +212,9 @@ pub fn chains(report: &Report) -> Markup {
     }
 }
 
+/// Columns of the table that tells it.
+const HOW_KNOWN: [&str; 5] = ["Origin", "Calls", "Share", "Sessions", "What to do"];
+
 /// Of how many calls the origin is known, and why not of the rest.
 pub fn attribution(report: &Report) -> Markup {
     let known = &report.attribution;
@@ -231,14 +234,15 @@ pub fn attribution(report: &Report) -> Markup {
                     @for o in &known.outcomes { span class=(class(o)) style=(format!("flex-grow:{}", o.calls)) {} }
                 }
                 div.scroll tabindex="0" role="region" aria-label="Calls by how their origin is known" {
-                    table {
+                    table.cards.wraps role="table" {
                         caption.hidden { "Calls by how well their origin is known" }
-                        thead { tr { th scope="col" { "Origin" } th.number scope="col" { "Calls" } th.number scope="col" { "Share" } th.number scope="col" { "Sessions" } th scope="col" { "What to do" } } }
-                        tbody { @for o in &known.outcomes {
-                            tr {
-                                td { span class=(format!("key {}", class(o))) {} (text::outcome(o.chain_strength.as_deref(), o.unresolved_reason.as_deref())) }
-                                td.number { (text::number(o.calls)) } td.number { (text::share(o.calls, whole)) } td.number { (text::number(o.sessions)) }
-                                td { div.v { @if let Some(reason) = &o.unresolved_reason { (words::advice(reason)) } } }
+                        thead role="rowgroup" { tr role="row" { @for (i, name) in HOW_KNOWN.iter().enumerate() { th.number[(1..4).contains(&i)] role="columnheader" scope="col" { (name) } } } }
+                        tbody role="rowgroup" { @for o in &known.outcomes {
+                            @let numbers = [text::number(o.calls), text::share(o.calls, whole), text::number(o.sessions)];
+                            tr role="row" {
+                                td role="cell" data-label=(HOW_KNOWN[0]) { div.v { span class=(format!("key {}", class(o))) {} (text::outcome(o.chain_strength.as_deref(), o.unresolved_reason.as_deref())) } }
+                                @for (name, n) in HOW_KNOWN[1..].iter().zip(&numbers) { td.number role="cell" data-label=(name) { div.v { (n) } } }
+                                td role="cell" data-label=(HOW_KNOWN[4]) { div.v { @if let Some(reason) = &o.unresolved_reason { (words::advice(reason)) } } }
                             }
                         } }
                     }
@@ -269,7 +273,7 @@ pub fn coverage(report: &Report) -> Markup {
                     }
                 }
             }
-            @if coverage.stripes.is_empty() { p.none { "There are no logs." } }
+            @if coverage.stripes.is_empty() { p.none { "No logs of this window." } }
             @if coverage.more > 0 { p.note { (coverage.more) " more accounts and regions are not listed." } }
             @else if !coverage.stripes.is_empty() { div.scale aria-hidden="true" { span { (text::instant(report.window.since)) } span { (text::instant(report.window.until)) } } }
         }

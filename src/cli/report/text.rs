@@ -42,10 +42,12 @@ pub fn share(part: u64, whole: u64) -> String {
     }
 }
 
-/// `2024-05-01 09:00:12`.
+/// `2024-05-01 09:00:12`: to the second, as the logs have it. Where a window ends between two is in the
+/// JSON form.
 pub fn instant(micros: Option<i64>) -> String {
     let text = micros.map(time::format_instant).unwrap_or_default();
-    text.trim_end_matches('Z').replacen('T', " ", 1)
+    let whole = text.split_once('.').map_or(text.as_str(), |(whole, _)| whole);
+    whole.trim_end_matches('Z').replacen('T', " ", 1)
 }
 
 /// The time of day alone.
@@ -57,7 +59,9 @@ pub fn clock(micros: Option<i64>) -> String {
 pub fn window(span: Span) -> String {
     match (span.since, span.until) {
         (Some(_), Some(_)) => format!("{} to {} UTC", instant(span.since), instant(span.until)),
-        _ => "no events".to_owned(),
+        (Some(_), None) => format!("from {} UTC on: no events", instant(span.since)),
+        (None, Some(_)) => format!("before {} UTC: no events", instant(span.until)),
+        (None, None) => "no events".to_owned(),
     }
 }
 
@@ -103,15 +107,23 @@ pub fn summary(report: &Report) -> Vec<String> {
     vec![
         first,
         format!(
-            "{} in {}, {} of which changed something: {} by {}, {} by AWS's own services.",
+            "{} in {}: {} by {}, {} by AWS's own services{}.",
             count(figures.calls, "call"),
             count(figures.accounts, "account"),
-            number(figures.writes),
             number(
                 figures.calls.saturating_sub(figures.service_calls).saturating_sub(known.unknown)
             ),
             people(figures.origins),
             number(figures.service_calls),
+            match known.unknown {
+                0 => String::new(),
+                n => format!(", {} by callers unknown", number(n)),
+            }
+        ),
+        format!(
+            "{} changed something; {} failed.",
+            count(figures.writes, "call"),
+            number(figures.errors)
         ),
         match known.unknown {
             0 => "For every call it is known who was behind it.".to_owned(),
@@ -137,11 +149,16 @@ pub fn found(report: &Report) -> impl Iterator<Item = &Finding> {
     report.findings.iter().filter(|finding| finding.rows > 0)
 }
 
-/// The command that gives all rows of a finding: the same query, values and window.
-pub fn command(finding: &Finding) -> String {
-    let given = finding.params.iter().map(|(name, value)| format!("{name}={value}"));
-    let given: String = given.map(|given| format!(" -p {}", words::shell(&given))).collect();
-    format!("roletrail query --name {}{given}", finding.query)
+/// The command that gives all rows of a finding: the same query, values and window, from the same place.
+pub fn command(head: &Head, finding: &Finding) -> String {
+    let mut words = vec!["roletrail".to_owned()];
+    words.extend(head.origin.store.iter().cloned());
+    words.extend(["query".to_owned(), words::option("--name", &finding.query)]);
+    for (name, value) in &finding.params {
+        words.push(format!("-p {}", words::shell(&format!("{name}={value}"))));
+    }
+    words.extend(head.origin.more.iter().cloned());
+    words.join(" ")
 }
 
 /// A value of a finding's row as people read it.

@@ -51,7 +51,8 @@ pub(super) fn systemd(job: &Job) -> String {
     });
     let (name, [ingest, report]) = (&job.name, &job.commands);
     format!(
-        "# /etc/systemd/system/{name}.service\n\
+        "# Two files. Then: systemctl daemon-reload && systemctl enable --now {name}.timer\n\
+         # /etc/systemd/system/{name}.service\n\
          [Unit]\n\
          Description=Load CloudTrail logs and write the report {name}\n\
          Wants=network-online.target\n\
@@ -103,13 +104,15 @@ pub(super) fn kubernetes(job: &Job) -> Result<String> {
     let [ingest, report] = &job.commands;
     let (name, image) = (&job.name, serde_json::to_string(&job.image)?);
     let (mut mounts, mut volumes) = (Vec::new(), String::new());
-    let mut head = "# The image holds the program.\n".to_owned();
+    let mut head = "# kubectl apply -f FILE. The image holds the program.\n".to_owned();
     if job.claim {
         mounts.push(format!("{{name: store, mountPath: {CLAIM}}}"));
         volumes.push_str(&format!(
             "            - name: store\n              persistentVolumeClaim: {{claimName: {name}}}\n"
         ));
-        head = format!("# The image holds the program; the claim {name} holds the store.\n");
+        head = format!(
+            "# kubectl apply -f FILE. The image holds the program; the claim {name}, which must be there, holds the store.\n"
+        );
     }
     if !job.config.is_empty() {
         mounts.push(format!("{{name: queries, mountPath: {CONFIG}}}"));
@@ -171,7 +174,7 @@ pub(super) fn launchd(job: &Job) -> String {
     let (name, log) = (&job.name, crate::output::safe::html(&job.log));
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
-         <!-- ~/Library/LaunchAgents/{name}.plist; times are those of the machine's clock -->\n\
+         <!-- ~/Library/LaunchAgents/{name}.plist; then: launchctl bootstrap gui/$UID ~/Library/LaunchAgents/{name}.plist; times are those of the machine's clock -->\n\
          <!DOCTYPE plist PUBLIC \"-//Apple//DTD PLIST 1.0//EN\" \"http://www.apple.com/DTDs/PropertyList-1.0.dtd\">\n\
          <plist version=\"1.0\">\n<dict>\n\
          \x20 <key>Label</key><string>{name}</string>\n\
