@@ -104,6 +104,7 @@ fn what_is_not_known() {
             "missing-grant",
             &[
                 "chain Deployer",
+                "chain Deployer --limit 1",
                 "session DatabaseAdmin",
                 "session s-x399vs",
                 "sessions --unresolved",
@@ -344,6 +345,7 @@ fn saved_queries_of_ones_own() {
     insta::assert_snapshot!(
         [
             "query --list",
+            "query --list --format csv --limit 2",
             "query --name calls --describe",
             "query --name calls",
             "query --name calls -p since=2024-05-01T09:10:00Z -p name=Put%",

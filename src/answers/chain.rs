@@ -15,15 +15,12 @@ use super::sessions::{self, IDS_AT_ONCE, Session};
 use crate::error::Result;
 use crate::sql::Sql;
 
-/// Most sessions in an answer.
-pub const MOST_SESSIONS: usize = 20_000;
-
 /// The answer for one or more sessions.
 #[derive(Debug, Default)]
 pub struct Chain {
     /// One tree an origin, by the time of its first session.
     pub trees: Vec<Tree>,
-    /// Whether the answer was cut at [`MOST_SESSIONS`].
+    /// Whether sessions were left out.
     pub cut: bool,
     /// By session id: the issuing events that could have started it.
     pub evidence: HashMap<String, Vec<Evidence>>,
@@ -79,14 +76,14 @@ pub struct Node {
 /// What makes two top sessions belong to one origin.
 type OriginKey = (Option<String>, Option<String>, Option<String>, Option<String>);
 
-/// The trees for these sessions.
+/// The trees for these sessions: at most `most` sessions above and below them each, the nearest first.
 ///
 /// # Errors
 /// The engine's.
-pub async fn chain(sql: &Sql, asked: &[String]) -> Result<Chain> {
+pub async fn chain(sql: &Sql, asked: &[String], most: usize) -> Result<Chain> {
     let kinship = Kinship::around(sql, asked).await?;
-    let (mut wanted, up_cut) = kinship.ancestors(asked, MOST_SESSIONS);
-    let (down, down_cut) = kinship.descendants(asked, MOST_SESSIONS);
+    let (mut wanted, up_cut) = kinship.ancestors(asked, most);
+    let (down, down_cut) = kinship.descendants(asked, most);
     let known: HashSet<String> = wanted.iter().cloned().collect();
     wanted.extend(down.into_iter().filter(|id| !known.contains(id)));
     let sessions = sessions::load(sql, wanted.iter().map(String::as_str)).await?;

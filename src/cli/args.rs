@@ -507,6 +507,9 @@ pub struct Chain {
     /// Show session ids in the drawing
     #[arg(long)]
     pub ids: bool,
+    /// Most sessions that are shown, the nearest first
+    #[arg(long, value_name = "N", default_value_t = 500, value_parser = value_parser!(u32).range(1..=20_000))]
+    pub limit: u32,
     /// Where the tables come from
     #[command(flatten)]
     pub source: SourceArgs,

@@ -10,7 +10,7 @@ use super::drawing::{self, Canvas};
 use super::exit::Outcome;
 use super::ui::Ui;
 use super::{destination, evidence, json, source, words};
-use crate::answers::chain::{self, MOST_SESSIONS, Node, Tree};
+use crate::answers::chain::{self, Node, Tree};
 use crate::answers::session::{Evidence, VERSION};
 use crate::answers::subject::{self, Breadth};
 use crate::error::Result;
@@ -62,11 +62,14 @@ const FLAT_COLUMNS: &[Column] = &[
 /// Runs the command.
 pub async fn run(store: &Path, command: Chain, ui: &Ui) -> Result<Outcome> {
     let tables = source::open(store, &command.source, ui).await?;
-    let asked = subject::find(&tables, &command.id, Breadth::All, MOST_SESSIONS).await?;
-    let answer = chain::chain(&tables, &asked).await?;
-    if answer.cut || asked.len() >= MOST_SESSIONS {
+    let limit = command.limit as usize;
+    let mut asked = subject::find(&tables, &command.id, Breadth::All, limit + 1).await?;
+    let more = asked.len() > limit;
+    asked.truncate(limit);
+    let answer = chain::chain(&tables, &asked, limit).await?;
+    if answer.cut || more {
         ui.note(&format!(
-            "warning: more than {MOST_SESSIONS} sessions belong to it; the rest is left out"
+            "warning: more sessions belong to it than {limit}; the nearest are shown, --limit N shows more"
         ));
     }
     let args = &command.output;

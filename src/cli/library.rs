@@ -1,10 +1,14 @@
 //! The saved queries that a command can run, their list and their description.
 
+use arrow::array::RecordBatch;
+
 use super::args::LibraryArgs;
 use super::ui::Ui;
 use crate::error::Result;
 use crate::output::safe;
 use crate::sql::saved::{Library, Saved};
+use crate::table::build::{Cell, RowsBuilder};
+use crate::table::{Column, Kind, TableDef, col};
 
 /// Opens the queries; what is wrong with a user's files goes to stderr, and the others work.
 ///
@@ -16,6 +20,49 @@ pub fn open(args: &LibraryArgs, ui: &Ui) -> Result<Library> {
         ui.note(&format!("warning: {trouble}"));
     }
     Ok(library)
+}
+
+const LIST: TableDef = TableDef {
+    name: "queries",
+    doc: "",
+    columns: LIST_COLUMNS,
+    partition_by: None,
+    lookup: &[],
+    sort_by: &[],
+};
+const LIST_COLUMNS: &[Column] = &[
+    col("question", Kind::Int, ""),
+    col("name", Kind::Text, ""),
+    col("group", Kind::Text, ""),
+    col("severity", Kind::Text, ""),
+    col("title", Kind::Text, ""),
+    col("shows", Kind::Text, ""),
+    col("cannot_know", Kind::Text, ""),
+    col("parameters", Kind::TextList, ""),
+    col("file", Kind::Text, ""),
+];
+
+/// All queries, one row each.
+///
+/// # Errors
+/// Arrow's.
+pub fn rows(library: &Library) -> Result<RecordBatch> {
+    let mut rows = RowsBuilder::new(&LIST);
+    for saved in library.all() {
+        let names = saved.params.iter().map(|param| param.name.as_str().into()).collect();
+        rows.push(vec![
+            saved.question.map_or(Cell::Null, |number| Cell::Int(number.into())),
+            saved.name.as_str().into(),
+            saved.group.as_str().into(),
+            saved.severity.name().into(),
+            saved.title.as_str().into(),
+            saved.shows.as_str().into(),
+            saved.cannot_know.as_str().into(),
+            Cell::List(names),
+            saved.file.as_ref().map(|file| file.display().to_string()).into(),
+        ]);
+    }
+    rows.finish()
 }
 
 /// All queries by group: number, name, severity and question.

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use arrow::array::RecordBatch;
+
 use super::args::{OutputArgs, Query};
 use super::destination;
 use super::exit::Outcome;
@@ -9,7 +11,7 @@ use super::library;
 use super::source;
 use super::ui::Ui;
 use crate::error::{Error, Result};
-use crate::output;
+use crate::output::{self, Format};
 use crate::sql::{Dialect, Given, Params, parse_param};
 
 /// Runs the command.
@@ -19,7 +21,12 @@ pub async fn run(store: &Path, command: Query, ui: &Ui) -> Result<Outcome> {
     let mut asked = None;
     let (sql, params) = match (&command.name, &command.file) {
         _ if command.list => {
-            ui.print(&library::list(&library::open(&command.library, ui)?))?;
+            let library = library::open(&command.library, ui)?;
+            if command.output.format == Format::Table && command.output.output.is_none() {
+                ui.print(&library::list(&library))?;
+            } else {
+                write_rows(library::rows(&library)?, &command.output, ui)?;
+            }
             return Ok(Outcome::Done);
         }
         (Some(name), _) => {
@@ -61,6 +68,15 @@ pub fn untyped(given: &[Given], now: i64) -> Result<Params> {
         params.insert(name, value);
     }
     Ok(params)
+}
+
+/// Writes rows that are there.
+fn write_rows(rows: RecordBatch, args: &OutputArgs, ui: &Ui) -> Result<()> {
+    let style = ui.style(None, args.output.is_some());
+    let rows = rows.slice(0, args.limit.unwrap_or(usize::MAX).min(rows.num_rows()));
+    let mut out = destination::open(Some(args.format), args.output.as_deref(), ui)?;
+    output::write(args.format, &rows.schema(), [Ok(rows)], &mut *out, &style)?;
+    Ok(())
 }
 
 /// Writes rows where and how the user wants them; gives their number.
