@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use parquet::file::metadata::PageIndexPolicy;
 
@@ -25,8 +26,12 @@ pub const SMALL_BYTES: u64 = 32 << 20;
 /// An ingest ends with merging when a day, or another table, has this many small files.
 pub const PAYS_FROM: usize = 32;
 
-/// Files that are merged at once. A file that is read holds a page for each of its columns.
-const MOST_INPUTS: usize = 16;
+/// Files that are merged at once. A file that is read holds a page for each of its columns. More than
+/// [`PAYS_FROM`], so that a day that has just become worth merging is rewritten once and not in steps.
+const MOST_INPUTS: usize = 40;
+
+/// Days that are merged at the same time.
+const MOST_THREADS: usize = 2;
 
 /// What merging did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -51,18 +56,39 @@ pub struct Merging {
 pub async fn compact(mut tx: Transaction, least: usize) -> Result<(Merging, Snapshot)> {
     let mut done = Merging::default();
     for def in TABLES {
-        let mut change = Rewritten::default();
-        for (partition, files) in small_files(&tx, def)? {
-            if files.len() >= least.max(2) {
-                change.add(merge_all(&tx, def, partition.as_deref(), files)?);
-            }
-        }
+        let mut days = small_files(&tx, def)?;
+        days.retain(|_, files| files.len() >= least.max(2));
+        let change = merge_days(&tx, def, days)?;
         if !change.gone.is_empty() {
             done.count(&change);
             tx.rewrite(def, change.gone, change.files)?;
         }
     }
     Ok((done, tx.commit().await?))
+}
+
+/// Merges the files of each partition, several of them at the same time.
+fn merge_days(tx: &Transaction, def: &TableDef, days: Days) -> Result<Rewritten> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = threads.min(MOST_THREADS).min(days.len());
+    let days = Mutex::new(days);
+    let next = || days.lock().unwrap_or_else(PoisonError::into_inner).pop_first();
+    let some = || -> Result<Rewritten> {
+        let mut change = Rewritten::default();
+        while let Some((partition, files)) = next() {
+            change.add(merge_all(tx, def, partition.as_deref(), files)?);
+        }
+        Ok(change)
+    };
+    std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(some)).collect();
+        let mut change = some()?;
+        for other in others {
+            let other = other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            change.add(other?);
+        }
+        Ok(change)
+    })
 }
 
 /// Whether the store will have so many small files that merging them pays, once the transaction is
@@ -98,9 +124,11 @@ struct Small {
 }
 
 /// Files that may be merged with each other, by partition.
-fn small_files(tx: &Transaction, def: &TableDef) -> Result<BTreeMap<Option<String>, Vec<Small>>> {
+type Days = BTreeMap<Option<String>, Vec<Small>>;
+
+fn small_files(tx: &Transaction, def: &TableDef) -> Result<Days> {
     let table = tx.table(def)?;
-    let mut found: BTreeMap<Option<String>, Vec<Small>> = BTreeMap::new();
+    let mut found = Days::new();
     for file in table.active_files() {
         if file.in_part || file.size >= SMALL_BYTES {
             continue;
