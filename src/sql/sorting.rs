@@ -15,13 +15,14 @@ use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, ReplaceChildrenOptions,
+    ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties,
+    ReplaceChildrenOptions,
 };
 use futures::StreamExt;
 
 use super::compact::{Wasted, compact};
 
-/// Puts a [`CompactExec`] before each sort.
+/// Puts a [`CompactExec`] before each sort of all rows.
 #[derive(Debug)]
 pub(super) struct CompactBeforeSorts;
 
@@ -32,17 +33,14 @@ impl PhysicalOptimizerRule for CompactBeforeSorts {
         _: &ConfigOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let before = |plan: Arc<dyn ExecutionPlan>| {
-            let Some(sort) = plan.downcast_ref::<SortExec>() else {
+            // One that keeps only the first rows holds few, and tells the readers below what it needs.
+            let sorts_all = plan.downcast_ref::<SortExec>().filter(|sort| sort.fetch().is_none());
+            let Some(sort) = sorts_all.filter(|sort| !sort.input().is::<CompactExec>()) else {
                 return Ok(Transformed::no(plan));
             };
-            if sort.input().is::<CompactExec>() {
-                return Ok(Transformed::no(plan));
-            }
             let input = Arc::new(CompactExec { input: sort.input().clone() });
-            let sorted = SortExec::new(sort.expr().clone(), input)
-                .with_fetch(sort.fetch())
-                .with_preserve_partitioning(sort.preserve_partitioning());
-            Ok(Transformed::yes(Arc::new(sorted) as Arc<dyn ExecutionPlan>))
+            let recompute = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute);
+            Ok(Transformed::yes(plan.replace_children(vec![input], recompute)?))
         };
         plan.transform_up(before).data()
     }
@@ -107,8 +105,8 @@ impl ExecutionPlan for CompactExec {
         self: Arc<Self>,
         children: Vec<Arc<dyn ExecutionPlan>>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let recompute = datafusion::physical_plan::ChildrenPropertiesMode::Recompute;
-        self.replace_children(children, ReplaceChildrenOptions::new(recompute))
+        let recompute = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute);
+        self.replace_children(children, recompute)
     }
 
     fn execute(
@@ -120,5 +118,24 @@ impl ExecutionPlan for CompactExec {
         let rows = self.input.execute(partition, context)?;
         let rows = rows.map(move |batch| compact(&batch?, &schema, Wasted::ThreeTimes));
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.input.schema(), rows)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::sql::{Params, Source, Sql};
+
+    async fn plan(statement: &str) -> String {
+        let sql = Sql::open(Source::Memory(Default::default()), 64 << 20).await.unwrap();
+        let rows = sql.rows(&format!("EXPLAIN {statement}"), Params::none()).await.unwrap();
+        arrow::util::pretty::pretty_format_batches(&rows).unwrap().to_string()
+    }
+
+    #[tokio::test]
+    async fn sorts_of_all_rows_get_compact_batches() {
+        let all = plan("SELECT event_id FROM events ORDER BY event_time").await;
+        assert!(all.contains("CompactExec"), "{all}");
+        let first = plan("SELECT event_id FROM events ORDER BY event_time LIMIT 3").await;
+        assert!(first.contains("TopK") && !first.contains("CompactExec"), "{first}");
     }
 }
