@@ -14,6 +14,7 @@
 -- :since time -- calls from here on
 -- :until time -- calls before
 WITH calls AS (
+  -- Of many calls, only the credential is needed until few are left: activity would join all the rest.
   SELECT coalesce(a.credential_id, e.credential_id) AS credential_id, e.event_time,
          CASE WHEN e.source_ip_address LIKE '%:%' AND e.source_ip_address NOT LIKE '%::%'
               THEN regexp_replace(e.source_ip_address, '^(([0-9A-Fa-f]+:){4}).*$', '\1')

@@ -24,14 +24,7 @@ const DEEPEST_JSON: usize = 50;
 /// By session id.
 type AllEvidence = HashMap<String, Vec<Evidence>>;
 
-const FLAT: TableDef = TableDef {
-    name: "chain",
-    doc: "",
-    columns: FLAT_COLUMNS,
-    partition_by: None,
-    lookup: &[],
-    sort_by: &[],
-};
+const FLAT: TableDef = TableDef::answer("chain", FLAT_COLUMNS);
 const FLAT_COLUMNS: &[Column] = &[
     col("tree", Kind::Int, ""),
     col("level", Kind::Int, ""),

@@ -22,14 +22,7 @@ pub fn open(args: &LibraryArgs, ui: &Ui) -> Result<Library> {
     Ok(library)
 }
 
-const LIST: TableDef = TableDef {
-    name: "queries",
-    doc: "",
-    columns: LIST_COLUMNS,
-    partition_by: None,
-    lookup: &[],
-    sort_by: &[],
-};
+const LIST: TableDef = TableDef::answer("queries", LIST_COLUMNS);
 const LIST_COLUMNS: &[Column] = &[
     col("question", Kind::Int, ""),
     col("name", Kind::Text, ""),

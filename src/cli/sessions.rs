@@ -18,14 +18,7 @@ use crate::output::{self, Format};
 use crate::table::build::{Cell, RowsBuilder};
 use crate::table::{Column, Kind, TableDef, col};
 
-const LINE: TableDef = TableDef {
-    name: "sessions",
-    doc: "",
-    columns: LINE_COLUMNS,
-    partition_by: None,
-    lookup: &[],
-    sort_by: &[],
-};
+const LINE: TableDef = TableDef::answer("sessions", LINE_COLUMNS);
 const LINE_COLUMNS: &[Column] = &[
     col("started_at", Kind::Time, ""),
     col("origin", Kind::Text, ""),

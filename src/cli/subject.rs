@@ -13,14 +13,7 @@ use crate::table::{Column, Kind, TableDef, col};
 /// Sessions listed of several that fit.
 const MOST_LISTED: usize = 20;
 
-const LIST: TableDef = TableDef {
-    name: "matches",
-    doc: "",
-    columns: LIST_COLUMNS,
-    partition_by: None,
-    lookup: &[],
-    sort_by: &[],
-};
+const LIST: TableDef = TableDef::answer("matches", LIST_COLUMNS);
 const LIST_COLUMNS: &[Column] = &[
     col("session_id", Kind::Text, ""),
     col("started_at", Kind::Time, ""),

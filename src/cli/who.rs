@@ -17,14 +17,7 @@ use crate::output::{self, Format};
 use crate::table::build::{Cell, RowsBuilder};
 use crate::table::{Column, Kind, TableDef, col};
 
-const LINE: TableDef = TableDef {
-    name: "who",
-    doc: "",
-    columns: LINE_COLUMNS,
-    partition_by: None,
-    lookup: &[],
-    sort_by: &[],
-};
+const LINE: TableDef = TableDef::answer("who", LINE_COLUMNS);
 const LINE_COLUMNS: &[Column] = &[
     col("time", Kind::Time, ""),
     col("origin", Kind::Text, ""),

@@ -118,6 +118,11 @@ pub struct TableDef {
 }
 
 impl TableDef {
+    /// The columns of an answer, which no store holds.
+    pub const fn answer(name: &'static str, columns: &'static [Column]) -> TableDef {
+        TableDef { name, doc: "", columns, partition_by: None, lookup: &[], sort_by: &[] }
+    }
+
     /// The Arrow schema of the table, every column nullable.
     pub fn schema(&self) -> SchemaRef {
         let fields: Vec<Field> =

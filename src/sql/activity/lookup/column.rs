@@ -9,7 +9,7 @@ use arrow::array::{
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::compute::{cast, concat, take};
 use arrow::datatypes::{DataType, Field, FieldRef, Int64Type, UInt32Type};
-use datafusion::common::Result;
+use datafusion::common::{Result, exec_err};
 use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -98,7 +98,8 @@ impl Growing {
                         let all = list.as_string_view().iter();
                         codes.extend(all.map(|text| text.map(|text| texts.code(text))));
                     }
-                    ends.push(codes.len() as i32);
+                    let end = i32::try_from(codes.len());
+                    ends.push(end.or(exec_err!("a column holds more than {} texts", i32::MAX))?);
                 }
             }
             Growing::Other { kind, parts, bytes } => {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::{Array, RecordBatch, RecordBatchOptions};
+use arrow::array::{Array, AsArray, RecordBatch, RecordBatchOptions};
 use arrow::compute::{filter, filter_record_batch, is_not_null};
 use arrow::datatypes::SchemaRef;
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -66,7 +66,7 @@ impl Joined {
         if !self.all && found.null_count() > 0 {
             let with = is_not_null(&found)?;
             rows = filter_record_batch(&rows, &with)?;
-            found = arrow::array::AsArray::as_primitive(&filter(&found, &with)?).clone();
+            found = filter(&found, &with)?.as_primitive().clone();
         }
         let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
         let mut columns = rows.columns().to_vec();

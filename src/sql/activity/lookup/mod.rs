@@ -7,7 +7,6 @@ mod column;
 mod exec;
 mod table;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -44,18 +43,21 @@ pub(super) async fn looked_up(
         }
         Ok(TreeNodeRecursion::Continue)
     })?;
-    let mut tables = HashMap::new();
+    let mut tables = Vec::new();
     for (right, key) in joins {
         if let Some(table) = held(reader, &right, &key).await? {
-            tables.insert(right.to_string(), Arc::new(table));
+            tables.push((right, key, Arc::new(table)));
         }
     }
-    let replaced = plan.clone().transform_up(|node| match &node {
-        LogicalPlan::Join(join) => match tables.get(&join.right.to_string()) {
-            Some(table) => Ok(Transformed::yes(scan(join, table)?)),
+    let replaced = plan.clone().transform_up(|node| {
+        let LogicalPlan::Join(join) = &node else { return Ok(Transformed::no(node)) };
+        let own = key(join);
+        let table =
+            tables.iter().find(|(right, key, _)| *right == join.right && own.as_ref() == Some(key));
+        match table {
+            Some((_, _, table)) => Ok(Transformed::yes(scan(join, table)?)),
             None => Ok(Transformed::no(node)),
-        },
-        _ => Ok(Transformed::no(node)),
+        }
     })?;
     Ok((replaced.data, tables.len()))
 }
