@@ -10,8 +10,10 @@
 
 pub mod brought;
 mod near;
+mod pieces;
 mod plan;
 mod questions;
+mod recent;
 pub mod state;
 mod stretch;
 pub mod undated;
@@ -99,7 +101,7 @@ pub fn link_and_write(tx: &Transaction, brought: Brought, most: usize) -> Result
     parts.names.insert(UNDATED_PART.to_owned());
     parts.add(&LINKING_STATE, Some(Rows::undated(&facts).write(tx, UNDATED_PART)?));
     let undated = undated::with_linked(&facts, |linked, undated| -> Result<Undated> {
-        for (def, file) in stretch::write_tables(tx, linked, UNDATED_PART)? {
+        for (def, file) in pieces::write_tables(tx, linked, UNDATED_PART)? {
             parts.add(def, file);
         }
         Ok(undated)
@@ -117,7 +119,7 @@ pub fn link_and_write(tx: &Transaction, brought: Brought, most: usize) -> Result
         let moved = moved.iter().any(|second| stretch.seconds.holds(*second));
         let touched = moved || held.touches(stretch.seconds);
         if !stored || touched || run.asks_what_changed(stretch)? {
-            run.link(stretch, &mut parts)?;
+            run = run.link(stretch, &mut parts)?;
         }
     }
     held.files.iter().try_for_each(|path| tx.discard(path))?;

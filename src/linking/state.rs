@@ -107,6 +107,11 @@ pub enum Choice<'w> {
 }
 
 impl Wanted<'_> {
+    /// Whether an answer is wanted; see [`Choice::About`].
+    pub fn holds_answer(&self, second: i64, id: &str, about: i64) -> bool {
+        self.holds(second, ANSWER, id, about)
+    }
+
     fn holds(&self, second: i64, kind: &str, key: &str, about: i64) -> bool {
         let next = self.seconds.partition_point(|seconds| seconds.to <= second);
         let then = self.seconds.get(next).is_some_and(|seconds| seconds.holds(second));

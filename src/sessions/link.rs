@@ -106,7 +106,7 @@ pub struct Attribution {
 
 /// Links what is in scope. The result depends on the facts alone, not on how they were collected; and not
 /// on the bounds of the scope, if the facts hold what is within [`MARGIN`] of it.
-pub fn link<'f>(facts: &'f Facts, scope: Scope, outside: Outside<'f>) -> Linked<'f> {
+pub fn link<'f>(facts: &'f Facts, scope: Scope, outside: Outside) -> Linked<'f> {
     let copies = caller_copies(&facts.shared_calls);
     let calls = corrected(facts);
     let grants = whole_grants(&calls, &copies);

@@ -1,0 +1,140 @@
+//! The pieces of a stretch, one after the other: while one is linked, the facts of the next are read and
+//! the tables of the one before are written.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, OnceLock};
+use std::thread::ScopedJoinHandle;
+
+use hashbrown::HashMap;
+
+use super::Parts;
+use super::near::{Sources, principals_elsewhere};
+use super::plan::part_name;
+use super::questions;
+use super::recent::Told;
+use super::state::{Rows, Seconds, write_numbers};
+use super::stretch::Run;
+use crate::error::{Error, Result};
+use crate::sessions::Linked;
+use crate::sessions::outside::Answer;
+use crate::sessions::rows::{self, TableRows};
+use crate::store::columns::{LINKING_QUESTIONS, LINKING_STATE};
+use crate::store::{DataFile, Place, Transaction};
+use crate::table::TableDef;
+
+/// Where the answers of a piece were written to, once they are.
+pub type WrittenTo = Arc<OnceLock<PathBuf>>;
+
+/// Pieces that are under way at once: each holds some tens of thousands of facts.
+const AT_ONCE: usize = 3;
+
+/// What goes from piece to piece, in order of time: who has it may link.
+pub struct Turn<'r> {
+    /// The linking so far.
+    pub run: Run<'r>,
+    /// What was said of the stretch when it was last linked, less what was said again.
+    pub old: HashMap<String, Answer>,
+}
+
+/// The files of a piece.
+struct Files {
+    part: String,
+    tables: Written,
+}
+
+type Written = Vec<(&'static TableDef, Option<DataFile>)>;
+
+/// Links and writes the pieces of a stretch, in order of time.
+///
+/// # Errors
+/// The store's.
+pub fn in_turn<'r>(
+    begin: Turn<'r>,
+    sources: Sources<'r>,
+    pieces: &[Seconds],
+    parts: &mut Parts,
+) -> Result<Turn<'r>> {
+    std::thread::scope(|scope| {
+        let (first, mut turn) = channel();
+        _ = first.send(begin);
+        let mut under_way = VecDeque::new();
+        let mut finish = |thread: ScopedJoinHandle<Result<Files>>| -> Result<()> {
+            let files = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            files.tables.into_iter().for_each(|(def, file)| parts.add(def, file));
+            parts.names.insert(files.part);
+            Ok(())
+        };
+        for piece in pieces {
+            let (pass, next) = channel();
+            let mine = std::mem::replace(&mut turn, next);
+            under_way.push_back(scope.spawn(move || one(sources, *piece, &mine, &pass)));
+            if under_way.len() >= AT_ONCE {
+                under_way.pop_front().map(&mut finish).transpose()?;
+            }
+        }
+        under_way.into_iter().try_for_each(finish)?;
+        turn.recv().map_err(|_| Error::Encoding("a piece of time was lost".to_owned()))
+    })
+}
+
+/// One piece: reads, waits for its turn, links, passes the turn on, writes.
+fn one<'r>(
+    sources: Sources<'r>,
+    piece: Seconds,
+    turn: &Receiver<Turn<'r>>,
+    pass: &Sender<Turn<'r>>,
+) -> Result<Files> {
+    let (tx, part) = (sources.tx, part_name(piece.from));
+    let facts = sources.near(piece)?;
+    let principals = principals_elsewhere(&facts);
+    // Where an earlier piece has failed there is no turn, and its error ends the whole.
+    let Ok(mut turn) = turn.recv() else { return Ok(Files { part, tables: Vec::new() }) };
+    let (linked, told, written_to) = turn.run.link_piece(piece, &facts, &principals)?;
+    for Told { id, answer, .. } in &told {
+        turn.run.note_change(id, turn.old.remove(id).as_ref(), answer);
+    }
+    _ = pass.send(turn);
+    let asked = questions::asked(&linked, &principals);
+    let (tables, state) = std::thread::scope(|scope| {
+        let state = scope.spawn(|| {
+            let mut rows = Rows::dated(&facts, piece);
+            told.iter().for_each(|told| rows.add_answer(told.second, &told.id, &told.answer));
+            rows.write(tx, &part)
+        });
+        let tables = write_tables(tx, &linked, &part);
+        (tables, state.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    });
+    let (mut tables, state) = (tables?, state?);
+    _ = written_to.set(tx.path_of(&LINKING_STATE, &state)?);
+    tables.push((&LINKING_STATE, Some(state)));
+    let asked = write_numbers(tx, &LINKING_QUESTIONS, &part, &asked)?;
+    tables.push((&LINKING_QUESTIONS, Some(asked)));
+    Ok(Files { part, tables })
+}
+
+/// Two threads share the tables: they are few, and of very different sizes.
+pub fn write_tables(tx: &Transaction, linked: &Linked, part: &str) -> Result<Written> {
+    let next = AtomicUsize::new(0);
+    let some_tables = || -> Result<Written> {
+        let mut written = Written::new();
+        while let Some((def, build)) = rows::TABLES.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let TableRows { rows, batches } = build(linked);
+            let file = if rows > 0 {
+                Some(tx.write_sorted(def, Place::Part(part), rows, batches)?)
+            } else {
+                None
+            };
+            written.push((*def, file));
+        }
+        Ok(written)
+    };
+    std::thread::scope(|scope| {
+        let others = scope.spawn(some_tables);
+        let mut written = some_tables()?;
+        written.extend(others.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
+        Ok(written)
+    })
+}

@@ -1,0 +1,130 @@
+//! Answers of what was just linked, held as bytes: most callers began shortly before the piece of time
+//! that asks for them, and sessions without creation date may be asked for at any time. Finding few
+//! answers in many files would cost more than the linking.
+
+use std::collections::VecDeque;
+
+use hashbrown::HashMap;
+
+use super::pieces::WrittenTo;
+use super::state::{Choice, Seconds, Wanted, number_of_principal};
+use crate::error::Result;
+use crate::sessions::link::{LONGEST, MARGIN};
+use crate::sessions::outside::Answer;
+use crate::sessions::packed::{pack, unpack};
+
+/// Bytes of answers that are held at most; older ones are read from the files that they were written to.
+const MOST_BYTES: usize = 48 << 20;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Recent {
+    pieces: VecDeque<Piece>,
+    bytes: usize,
+    /// Of sessions without creation date, of whatever time: the second that they belong to, and what is
+    /// said of them. Their facts are held as well, see [`super::without_date`].
+    without_date: HashMap<String, (i64, Box<[u8]>)>,
+}
+
+/// An answer to be told to those who come later.
+#[derive(Debug)]
+pub struct Told {
+    /// The second that the credential belongs to.
+    pub second: i64,
+    /// Its id.
+    pub id: String,
+    /// Whether its session has a creation date.
+    pub dated: bool,
+    /// Who is behind it.
+    pub answer: Answer,
+}
+
+#[derive(Debug)]
+struct Piece {
+    seconds: Seconds,
+    written_to: WrittenTo,
+    answers: HashMap<String, Held>,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Held {
+    second: i64,
+    about: i64,
+    packed: Box<[u8]>,
+}
+
+impl Recent {
+    /// Holds the answers of a piece that follows the last one, at least until they are written, and lets
+    /// go of those that are too old to be asked for often.
+    ///
+    /// # Errors
+    /// The encoder's: a defect of ours.
+    pub fn add(&mut self, seconds: Seconds, told: &[Told], written_to: WrittenTo) -> Result<()> {
+        let answers = HashMap::with_capacity(told.len());
+        let mut piece = Piece { seconds, written_to, answers, bytes: 0 };
+        for Told { second, id, dated, answer } in told {
+            let packed = pack(answer)?.into_boxed_slice();
+            if !dated {
+                self.without_date.insert(id.clone(), (*second, packed.clone()));
+            }
+            piece.bytes += packed.len() + id.len() + size_of::<(String, Held)>();
+            let about = number_of_principal(answer.principal());
+            piece.answers.insert(id.clone(), Held { second: *second, about, packed });
+        }
+        self.bytes += piece.bytes;
+        self.pieces.push_back(piece);
+        let since = seconds.from.saturating_sub(LONGEST + MARGIN);
+        while let Some(oldest) = self.pieces.front() {
+            let wanted = oldest.seconds.to > since && self.bytes <= MOST_BYTES;
+            if wanted || oldest.written_to.get().is_none() {
+                break;
+            }
+            self.bytes -= oldest.bytes;
+            self.pieces.pop_front();
+        }
+        Ok(())
+    }
+
+    /// Whether the answers of a piece are held.
+    pub fn holds(&self, piece: Seconds) -> bool {
+        self.pieces.iter().any(|held| held.seconds == piece)
+    }
+
+    /// Adds the wanted answers of a piece that is held; as reading its file would.
+    ///
+    /// # Errors
+    /// The decoder's: a defect of ours.
+    pub fn read(
+        &self,
+        piece: Seconds,
+        wanted: Wanted,
+        found: &mut HashMap<String, Answer>,
+    ) -> Result<()> {
+        let Some(piece) = self.pieces.iter().find(|held| held.seconds == piece) else {
+            return Ok(());
+        };
+        let mut add = |id: &str, held: &Held| -> Result<()> {
+            if wanted.holds_answer(held.second, id, held.about) {
+                found.insert(id.to_owned(), unpack(&held.packed)?);
+            }
+            Ok(())
+        };
+        match wanted.answers {
+            Choice::Of(ids) => ids
+                .iter()
+                .filter_map(|id| piece.answers.get_key_value(*id))
+                .try_for_each(|(id, held)| add(id, held)),
+            _ => piece.answers.iter().try_for_each(|(id, held)| add(id, held)),
+        }
+    }
+
+    /// What was said of a session without creation date that belongs to a second.
+    ///
+    /// # Errors
+    /// As [`Recent::read`].
+    pub fn without_date(&self, second: i64, id: &str) -> Result<Option<Answer>> {
+        let found = self.without_date.get(id).filter(|(then, _)| *then == second);
+        found.map(|(_, packed)| unpack(packed)).transpose()
+    }
+}
