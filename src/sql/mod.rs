@@ -5,6 +5,7 @@ mod athena;
 mod compact;
 mod dialect;
 mod functions;
+mod gathering;
 mod lake;
 mod memory;
 mod params;
@@ -250,6 +251,7 @@ fn state(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> SessionState {
         .with_default_features()
         .with_expr_planners(planners)
         .with_optimizer_rules(rules)
+        .with_analyzer_rule(Arc::new(gathering::GatherPlainTexts))
         .with_physical_optimizer_rule(Arc::new(sorting::CompactBeforeSorts))
         .build()
 }
