@@ -1,6 +1,6 @@
 //! Answers of what was just linked, held as bytes: most callers began shortly before the piece of time
-//! that asks for them, and sessions without creation date may be asked for at any time. Finding few
-//! answers in many files would cost more than the linking.
+//! that asks for them, and a few may be asked for at any later time. Finding few answers in many files
+//! would cost more than the linking.
 
 use std::collections::VecDeque;
 
@@ -8,6 +8,7 @@ use hashbrown::HashMap;
 
 use super::pieces::WrittenTo;
 use super::state::{Choice, Seconds, Wanted, number_of_principal};
+use super::without_date::WithoutDate;
 use crate::error::Result;
 use crate::sessions::link::{LONGEST, MARGIN};
 use crate::sessions::outside::Answer;
@@ -21,9 +22,9 @@ const MOST_BYTES: usize = 48 << 20;
 pub struct Recent {
     pieces: VecDeque<Piece>,
     bytes: usize,
-    /// Of sessions without creation date, of whatever time: the second that they belong to, and what is
-    /// said of them. Their facts are held as well, see [`super::without_date`].
-    without_date: HashMap<String, (i64, Box<[u8]>)>,
+    /// Of those that may be asked for at any time: the second that they belong to, and what is said of
+    /// them. Facts of as many are held as well, see [`WithoutDate`].
+    lasting: HashMap<String, (i64, Box<[u8]>)>,
 }
 
 /// An answer to be told to those who come later.
@@ -55,18 +56,25 @@ struct Held {
 }
 
 impl Recent {
-    /// Holds the answers of a piece that follows the last one, at least until they are written, and lets
-    /// go of those that are too old to be asked for often.
+    /// Holds the answers of a piece that follows the last one: for ever those of sessions without
+    /// creation date and of whoever made what has none; the others at least until they are written, and
+    /// while they are likely to be asked for.
     ///
     /// # Errors
     /// The encoder's: a defect of ours.
-    pub fn add(&mut self, seconds: Seconds, told: &[Told], written_to: WrittenTo) -> Result<()> {
+    pub fn add(
+        &mut self,
+        seconds: Seconds,
+        told: &[Told],
+        written_to: WrittenTo,
+        undated: &WithoutDate,
+    ) -> Result<()> {
         let answers = HashMap::with_capacity(told.len());
         let mut piece = Piece { seconds, written_to, answers, bytes: 0 };
         for Told { second, id, dated, answer } in told {
             let packed = pack(answer)?.into_boxed_slice();
-            if !dated {
-                self.without_date.insert(id.clone(), (*second, packed.clone()));
+            if !dated || undated.has_obtainer(id) {
+                self.lasting.insert(id.clone(), (*second, packed.clone()));
             }
             piece.bytes += packed.len() + id.len() + size_of::<(String, Held)>();
             let about = number_of_principal(answer.principal());
@@ -119,12 +127,12 @@ impl Recent {
         }
     }
 
-    /// What was said of a session without creation date that belongs to a second.
+    /// What was said of a credential that belongs to a second, if it is held for ever.
     ///
     /// # Errors
     /// As [`Recent::read`].
-    pub fn without_date(&self, second: i64, id: &str) -> Result<Option<Answer>> {
-        let found = self.without_date.get(id).filter(|(then, _)| *then == second);
+    pub fn lasting(&self, second: i64, id: &str) -> Result<Option<Answer>> {
+        let found = self.lasting.get(id).filter(|(then, _)| *then == second);
         found.map(|(_, packed)| unpack(packed)).transpose()
     }
 }

@@ -87,7 +87,7 @@ impl<'r> Run<'r> {
         let linked = link(facts, Scope::Seconds(piece.from, piece.to), outside);
         let told = to_be_told(&linked, facts, piece);
         let file = WrittenTo::default();
-        self.recent.add(piece, &told, file.clone())?;
+        self.recent.add(piece, &told, file.clone(), self.sources.undated)?;
         self.written.push((piece, file.clone()));
         self.undated.forget_asked();
         Ok((linked, told, file))
@@ -195,7 +195,7 @@ impl<'r> Run<'r> {
             let first_call = || session.and_then(|session| first_calls.get(session).copied());
             let second = began.or_else(first_call).filter(|second| *second < piece.from);
             let Some(second) = second else { continue };
-            match self.recent.without_date(second, id)? {
+            match self.recent.lasting(second, id)? {
                 Some(answer) => _ = found.insert(id.to_owned(), answer),
                 None => _ = wanted.entry(second).or_default().insert(id),
             }

@@ -22,6 +22,8 @@ pub struct WithoutDate {
     pub first_calls: HashMap<String, i64>,
     credentials: HashMap<String, Packed<Credential>>,
     grants: Vec<Packed<Issue>>,
+    /// Who obtained those grants: numbers of credential ids.
+    obtainers: HashSet<u64>,
 }
 
 /// Something as bytes, and what it is looked for by.
@@ -74,6 +76,7 @@ impl WithoutDate {
             first_calls,
             credentials: HashMap::with_capacity(facts.credentials.len()),
             grants: Vec::with_capacity(facts.grants.len()),
+            obtainers: HashSet::new(),
         };
         for (id, credential) in facts.credentials {
             let by = Credential {
@@ -91,9 +94,15 @@ impl WithoutDate {
                 key: number(grant.issued_access_key_id.as_deref()),
                 password_of: password_of.map_or(0, |(account, user)| number_of_user(account, user)),
             };
+            kept.obtainers.insert(number(Some(&grant.obtained_by().credential_id)));
             kept.grants.push(Packed::of(by, &grant)?);
         }
         Ok(kept)
+    }
+
+    /// Whether a credential obtained one of the grants, so that it may be asked for at any time.
+    pub fn has_obtainer(&self, id: &str) -> bool {
+        self.obtainers.contains(&number(Some(id)))
     }
 
     /// One credential.
