@@ -19,7 +19,7 @@ WITH services AS (
   GROUP BY g.role_arn
 )
 SELECT v.role_arn, v.services, v.first_by_service, coalesce(s.origin_type, g.caller_type) AS origin_type,
-       coalesce(s.origin, g.caller_arn) AS origin, array_to_string(max(s.chain), ' -> ') AS chain,
+       coalesce(s.origin, g.caller_arn) AS origin, max(array_to_string(s.chain, ' -> ')) AS chain,
        count(*) AS assumptions, min(g.event_time) AS first_time, max(g.event_time) AS last_time,
        sum(s.event_count) AS calls, sum(s.write_count) AS writes,
        array_sort(array_agg(DISTINCT g.source_ip_address)) AS addresses,
