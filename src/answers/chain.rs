@@ -81,7 +81,7 @@ type OriginKey = (Option<String>, Option<String>, Option<String>, Option<String>
 /// # Errors
 /// The engine's.
 pub async fn chain(sql: &Sql, asked: &[String], most: usize) -> Result<Chain> {
-    let kinship = Kinship::around(sql, asked).await?;
+    let kinship = Kinship::around(sql, asked, most).await?;
     let (mut wanted, up_cut) = kinship.ancestors(asked, most);
     let (down, down_cut) = kinship.descendants(asked, most);
     let known: HashSet<String> = wanted.iter().cloned().collect();

@@ -34,7 +34,7 @@ impl Hop {
 }
 
 /// Up to so many sessions are followed hop by hop; for more, it is cheaper to read all hops at once.
-const FEW: usize = 200;
+const FEW: usize = 1000;
 
 /// And up to so many hops deep.
 const MOST_STEPS: usize = 16;
@@ -66,38 +66,41 @@ impl Kinship {
         Ok(all)
     }
 
-    /// The hops by which ancestors and descendants of these sessions are found, and all those by which
-    /// each of them was obtained. Where they are few, only they are read.
+    /// The hops by which the nearest `most` ancestors and descendants of these sessions are found, and all
+    /// those by which each of them was obtained. Where they are few, only they are read.
     ///
     /// # Errors
     /// The engine's.
-    pub async fn around(sql: &Sql, start: &[String]) -> Result<Kinship> {
+    pub async fn around(sql: &Sql, start: &[String], most: usize) -> Result<Kinship> {
         let mut near = Kinship::default();
-        let mut parents_known = HashSet::new();
-        let up = near.follow(sql, start, Side::Child, &mut parents_known).await?;
-        let mut children_known = HashSet::new();
-        if !up || !near.follow(sql, start, Side::Parent, &mut children_known).await? {
-            return Kinship::load(sql).await;
+        for side in [Side::Child, Side::Parent] {
+            if !near.follow(sql, start, side, most).await? {
+                return Kinship::load(sql).await;
+            }
         }
-        let rest = children_known.difference(&parents_known);
-        let rest: Vec<&str> = rest.map(String::as_str).collect();
-        near.read_of(sql, &rest, Side::Child).await?;
+        let (up, _) = near.ancestors(start, most);
+        let (down, _) = near.descendants(start, most);
+        let all: HashSet<&str> = up.iter().chain(&down).map(String::as_str).collect();
+        let all: Vec<&str> = all.into_iter().collect();
+        near.read_of(sql, &all, Side::Child).await?;
         Ok(near)
     }
 
     /// Reads the hops in which the sessions stand on this side, then those of the sessions found on
-    /// the other one, and so on; `known` becomes all sessions so reached. Whether they were few.
+    /// the other one, and so on until there are more than `most`. Whether they were few.
     async fn follow(
         &mut self,
         sql: &Sql,
         start: &[String],
         side: Side,
-        known: &mut HashSet<String>,
+        most: usize,
     ) -> Result<bool> {
+        let mut known: HashSet<String> = HashSet::new();
         let mut edge: Vec<String> = start.to_vec();
         for _ in 0..MOST_STEPS {
             edge.retain(|id| known.insert(id.clone()));
-            if edge.is_empty() {
+            // One level more than is asked for tells nothing more.
+            if edge.is_empty() || known.len() > most.max(start.len()) {
                 return Ok(true);
             }
             if known.len() > FEW {
@@ -202,8 +205,8 @@ impl Kinship {
         children.filter_map(|child| self.ids.get(*child as usize).map(AsRef::as_ref))
     }
 
-    /// These sessions and everything that they obtained, at most `most`, near ones first. The flag
-    /// tells whether some were left out.
+    /// These sessions and everything that they obtained, at most `most`, near ones first, those at one
+    /// distance by id. The flag tells whether some were left out.
     pub fn descendants(&self, start: &[String], most: usize) -> (Vec<String>, bool) {
         self.walk(start, most, |id| self.children(id).map(str::to_owned).collect())
     }
@@ -223,7 +226,9 @@ impl Kinship {
         let mut seen: std::collections::HashSet<String> = start.iter().cloned().collect();
         let mut at = 0;
         while at < found.len() {
-            for id in next(&found[at]) {
+            let mut ids = next(&found[at]);
+            ids.sort_unstable();
+            for id in ids {
                 if !seen.contains(&id) {
                     if found.len() >= most {
                         return (found, true);
@@ -304,7 +309,7 @@ mod tests {
         for i in 0..40 {
             let start = [format!("s-{i:02}"), format!("s-{:02}", (i * 3) % 40)];
             let start = &start[..1 + i % 2];
-            let near = Kinship::around(&sql, start).await.unwrap();
+            let near = Kinship::around(&sql, start, 100).await.unwrap();
             let up = sorted(near.ancestors(start, 100));
             let down = sorted(near.descendants(start, 100));
             assert_eq!(up, sorted(all.ancestors(start, 100)));
@@ -315,6 +320,11 @@ mod tests {
                     parents.collect::<BTreeMap<_, _>>()
                 };
                 assert_eq!(parents(&near), parents(&all), "{id}");
+            }
+            for most in [1, 2, 5, 11] {
+                let some = Kinship::around(&sql, start, most).await.unwrap();
+                assert_eq!(some.ancestors(start, most), all.ancestors(start, most), "{most}");
+                assert_eq!(some.descendants(start, most), all.descendants(start, most), "{most}");
             }
         }
     }

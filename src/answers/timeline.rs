@@ -20,7 +20,7 @@ pub const MOST_SESSIONS: usize = 5_000;
 /// # Errors
 /// The engine's.
 pub async fn with_descendants(sql: &Sql, ids: &[String]) -> Result<(Vec<String>, bool)> {
-    Ok(Kinship::around(sql, ids).await?.descendants(ids, MOST_SESSIONS))
+    Ok(Kinship::around(sql, ids, MOST_SESSIONS).await?.descendants(ids, MOST_SESSIONS))
 }
 
 /// Conditions for the events of these sessions; names the days too, so that the others are skipped.
