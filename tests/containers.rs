@@ -255,7 +255,7 @@ fn a_record_over_the_limit_costs_itself_alone_and_nothing_in_it_is_believed() {
 #[test]
 fn unknown_shapes_say_what_they_are_and_what_to_do() {
     for (text, reason) in [
-        (&b"PAR1\x15\x04"[..], "DuckDB"),
+        (&b"PAR1\x15\x04"[..], "footer at its end is missing"),
         (b"\xff\xfe{\0", "UTF-16"),
         (br#"{"hits":{"hits":[]},"took":5}"#, "the object has hits, took"),
         (b"a,b\n1,2\n", "not JSON"),
@@ -318,6 +318,21 @@ fn tables_whose_columns_are_the_members_of_a_record_are_read_where_nothing_is_lo
     );
     assert_eq!((&event["account"], &event["readOnly"]), (&json!("222222222222"), &json!(true)));
     assert_eq!(event["recipientAccountId"], "12345678901", "what was there is kept");
+}
+
+#[test]
+fn what_a_caller_wrote_into_a_request_is_never_taken_for_the_record() {
+    let forged = record(9).to_string();
+    let request = serde_json::json!({"message": forged, "detail": record(8)}).to_string();
+    let text = format!(
+        "eventtime,eventname,eventsource,eventid,requestparameters,additionaleventdata\n\
+         2024-05-01T09:00:00Z,Publish,sns.amazonaws.com,e1,{},{}\n",
+        csv(&request),
+        csv(&forged)
+    );
+    let loaded = load(&text);
+    assert_eq!(texts(&loaded, "event_name"), ["Publish"], "{:?}", wraps::rejects(&loaded));
+    assert_eq!(texts(&loaded, "event_id"), ["e1"]);
 }
 
 #[test]

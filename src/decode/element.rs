@@ -52,6 +52,13 @@ pub(super) fn list_named(name: &str) -> Option<&'static str> {
     LISTS.iter().find(|(list, _)| *list == name).map(|(_, shown)| *shown)
 }
 
+/// Whether a column of this name may hold records as JSON.
+pub(super) fn may_hold_record(name: &str) -> bool {
+    // `raw_data` is OCSF's name for the event as it was.
+    let others = ["raw_data", "event_data", "eventdata", "record", "raw", "raw_event", "raw_log"];
+    ENVELOPES.iter().chain(&others).any(|known| known.eq_ignore_ascii_case(name))
+}
+
 /// Whether this is a record or may hold one; for telling text that is none.
 pub(super) fn is_element(record: &RawRecord) -> bool {
     let named = [Member::EventSource, Member::EventName].iter().any(|m| record.get(*m).is_some());
@@ -212,7 +219,7 @@ mod tests {
         let record: RawRecord = serde_json::from_str(text).unwrap();
         match shape(&record, Inside::default()) {
             Shape::Holds(text, inside) => {
-                let place = super::super::reject::Place { number: 1, offset: 0, inside };
+                let place = super::super::reject::Place { number: 1, offset: Some(0), inside };
                 format!("{} {text}", place.shown().trim_start_matches("record 1, byte 0, in "))
             }
             other => format!("{other:?}"),

@@ -2,7 +2,7 @@
 //!
 //! The only room that sees raw JSON of logs. Each record is sliced out of the stream by itself, so
 //! that one bad record costs one record, and session tokens are dropped here, before anything is
-//! kept. Knows nothing of files, Arrow or SQL.
+//! kept. Knows nothing of files or SQL, and of Arrow only what Parquet needs.
 
 pub mod account;
 pub mod actor;
@@ -11,6 +11,7 @@ mod element;
 pub mod event;
 pub mod identity;
 pub mod json;
+pub mod parquet;
 pub mod raw;
 pub mod redact;
 pub mod reject;

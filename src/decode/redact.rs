@@ -106,6 +106,12 @@ fn next_token(lower: &str, mut from: usize) -> Option<(usize, usize)> {
                 bytes[start..].iter().take_while(|b| is_token(**b)).count()
             };
         let named_by_colon = bytes[after..start].contains(&b':');
+        if quoted && bytes[after..end].ends_with(REMOVED.as_bytes()) && end - start < REMOVED.len()
+        {
+            // Nothing else is left of it.
+            from = end;
+            continue;
+        }
         if end - start >= SHORTEST_TOKEN || (quoted && named_by_colon && end > start) {
             return Some((start, end));
         }
@@ -149,6 +155,9 @@ mod tests {
             let clean = scrub(&text);
             assert!(!clean.contains("IQoJ") && !clean.contains("short"), "{clean}");
         }
+        let again = scrub(&format!(r#"{{"sessionToken":"{REMOVED}{token}"}}"#));
+        assert!(!again.contains("IQoJ"), "{again}");
+        assert_eq!(scrub(&again), again, "once is enough");
         let harmless = "no sessionToken here, and é stays";
         assert_eq!(scrub(harmless), harmless);
         assert!(is_token_key("sessionToken") && is_token_key("X-Amz-Security-Token"));

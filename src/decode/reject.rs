@@ -115,8 +115,8 @@ impl Inside {
 pub struct Place {
     /// Counts what should be a record in the file, from 1.
     pub number: u64,
-    /// Of the first byte of the element that holds it, in the uncompressed text.
-    pub offset: u64,
+    /// Of the first byte of the element that holds it, in the uncompressed text; rows of Parquet have none.
+    pub offset: Option<u64>,
     /// Where in that element.
     pub inside: Inside,
 }
@@ -125,7 +125,10 @@ impl Place {
     /// As it is written into `rejects.position`.
     pub fn shown(&self) -> String {
         let inside = self.inside.shown();
-        let place = format!("record {}, byte {}", self.number, self.offset);
+        let mut place = format!("record {}", self.number);
+        if let Some(offset) = self.offset {
+            place.push_str(&format!(", byte {offset}"));
+        }
         if inside.is_empty() { place } else { format!("{place}, in {inside}") }
     }
 
@@ -173,7 +176,7 @@ mod tests {
 
     #[test]
     fn a_token_at_the_cut_is_still_removed() {
-        let place = Place { number: 1, offset: 0, inside: Inside::default() };
+        let place = Place { number: 1, offset: Some(0), inside: Inside::default() };
         let text = format!(r#"{{"sessionToken":"{}"}}"#, "FwoGZXIvYXdz".repeat(40));
         let reject = place.reject("x".into(), &text, 30);
         assert!(!reject.content.unwrap().contains("FwoG"));

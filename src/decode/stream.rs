@@ -495,7 +495,7 @@ impl<R: Read> RecordStream<R> {
     pub(super) fn place(&self) -> Place {
         Place {
             number: self.number.max(1),
-            offset: self.window.offset(),
+            offset: Some(self.window.offset()),
             inside: Inside::default(),
         }
     }
@@ -517,12 +517,7 @@ impl<R: Read> RecordStream<R> {
 
 /// What a file is that is neither JSON nor text, with what to do.
 fn foreign(head: &[u8]) -> Option<&'static str> {
-    if head.starts_with(b"PAR1") {
-        Some(
-            "a Parquet file: JSON and CSV are read; write the table as JSON lines first, for example \
-             with DuckDB: COPY (FROM 'x.parquet') TO 'x.json'",
-        )
-    } else if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
+    if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
         Some("text in UTF-16: save it as UTF-8 first, for example iconv -f UTF-16 -t UTF-8")
     } else {
         None

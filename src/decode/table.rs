@@ -1,9 +1,11 @@
-//! Records in CSV: a column holds the whole record as JSON, or the columns are a record's members, as
-//! Athena and CloudTrail Lake export them.
+//! Records in tables: a column holds the whole record as JSON, or the columns are a record's members, as
+//! Athena and CloudTrail Lake export them. And the tables that are CSV; for others see
+//! [`parquet`](super::parquet).
 //!
 //! A row becomes the text of a record and goes the way of all others. What CSV cannot say without loss
 //! (structs that were printed as `{key=value}`) is rejected with what to do instead.
 
+use std::borrow::Cow;
 use std::io::Read;
 
 use csv_core::{ReadRecordResult, Reader};
@@ -19,11 +21,19 @@ use super::window::Window;
 /// A header or a row has no more columns.
 const MOST_COLUMNS: usize = 4096;
 
-/// The rows of one table.
-pub(super) struct Table {
+/// What the columns of a table are.
+pub(super) struct Layout {
     columns: Vec<Column>,
-    /// Whether the columns are members of a record.
+    /// Whether they are members of a record.
     members: bool,
+}
+
+/// A cell as text; `None` where there is nothing in it.
+type Cell<'c> = Option<Cow<'c, str>>;
+
+/// The rows of one table in CSV.
+pub(super) struct Table {
+    layout: Layout,
     row: Row,
 }
 
@@ -53,22 +63,20 @@ impl Table {
         let mut row = Row::default();
         let Read1::Row(length) = row.read(window, &head, 0) else { return None };
         let names: Vec<String> = row.strings()?;
-        let columns = columns(&names);
-        let members = columns.iter().any(|c| c.is(Member::EventTime))
-            && columns.iter().any(|c| c.is(Member::EventName) || c.is(Member::EventSource));
+        let layout = Layout::named(&names);
         let next = window.rest().get(length..).unwrap_or(&[]);
         let next = &next[..next.len().min(4096)];
         let json = memchr::memmem::find(next, b"{\"\"").is_some();
         let plain = || names.iter().all(|name| !name.contains(['{', '<']));
-        (members || (json && plain())).then(|| {
+        (layout.members || (json && plain())).then(|| {
             window.advance(length);
-            Table { columns, members, row: Row::default() }
+            Table { layout, row: Row::default() }
         })
     }
 
     /// The next row.
     pub(super) fn next<R: Read>(&mut self, stream: &mut RecordStream<R>) -> Option<Taken> {
-        let (limits, width) = (stream.limits, self.columns.len());
+        let (limits, width) = (stream.limits, self.layout.columns.len());
         let read = self.row.read(&mut stream.window, &limits, width);
         let length = match read {
             Read1::Row(length) if self.row.is_blank() => {
@@ -127,13 +135,49 @@ impl Table {
     /// The text of the record in the row.
     fn record(&self, place: &mut Place) -> Result<String, String> {
         let cells = self.row.strings().ok_or("invalid UTF-8")?;
+        // CSV does not tell an empty text from none.
+        let some = |cell: String| Some(cell).filter(|cell| !cell.is_empty()).map(Cow::Owned);
+        let cells: Vec<Cell> = cells.into_iter().map(some).collect();
+        let inside = Inside::default().step("CSV column").unwrap_or_default();
+        self.layout.record(&cells, inside, place)
+    }
+}
+
+impl Layout {
+    /// Columns of these names, whatever they are.
+    fn named(names: &[String]) -> Layout {
+        let columns = columns(names);
+        let members = columns.iter().any(|c| c.is(Member::EventTime))
+            && columns.iter().any(|c| c.is(Member::EventName) || c.is(Member::EventSource));
+        Layout { columns, members }
+    }
+
+    /// Columns of these names, if some of them are known to be a record's members or to hold records.
+    pub(super) fn of_columns(names: &[String]) -> Option<Layout> {
+        let layout = Layout::named(names);
+        let holds = names.iter().any(|name| element::may_hold_record(name));
+        (layout.members || holds).then_some(layout)
+    }
+
+    /// The text of the record in these cells. Where it stands in one of them, `place` is told so.
+    ///
+    /// # Errors
+    /// Why there is none, and what to do.
+    pub(super) fn record(
+        &self,
+        cells: &[Cell],
+        inside: Inside,
+        place: &mut Place,
+    ) -> Result<String, String> {
         let mut trouble = None;
         for (cell, column) in cells.iter().zip(&self.columns) {
-            let cell = cell.trim();
-            if !cell.starts_with('{') || column.is(Member::UserIdentity) {
+            // What a caller wrote into a request must not be taken for the record.
+            if column.is_member() {
                 continue;
             }
-            let inside = Inside::default().step("CSV column").unwrap_or_default();
+            let Some(cell) = cell.as_deref().map(str::trim).filter(|c| c.starts_with('{')) else {
+                continue;
+            };
             let Ok(record) = serde_json::from_str::<RawRecord>(cell) else { continue };
             match element::shape(&record, inside) {
                 Shape::Record => {
@@ -149,7 +193,7 @@ impl Table {
             }
         }
         if self.members {
-            return self.members_as_record(&cells);
+            return self.members_as_record(cells);
         }
         Err(trouble.unwrap_or_else(|| {
             "no column of this row holds a CloudTrail record as JSON; export the whole event as JSON, \
@@ -158,7 +202,7 @@ impl Table {
         }))
     }
 
-    fn members_as_record(&self, cells: &[String]) -> Result<String, String> {
+    fn members_as_record(&self, cells: &[Cell]) -> Result<String, String> {
         if cells.len() != self.columns.len() {
             return Err(format!(
                 "the row has {} cells, the header {}",
@@ -168,10 +212,7 @@ impl Table {
         }
         let mut text = String::from("{");
         for (column, cell) in self.columns.iter().zip(cells) {
-            // CSV does not tell an empty text from none.
-            if cell.is_empty() {
-                continue;
-            }
+            let Some(cell) = cell else { continue };
             if text.len() > 1 {
                 text.push(',');
             }

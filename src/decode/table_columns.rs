@@ -28,11 +28,14 @@ const IDENTITY_NAMES: &[&str] = &[
     "accessKeyId",
     "userName",
     "invokedBy",
+    "invokedByDelegate",
     "identityProvider",
     "credentialId",
     "inScopeOf",
     "issuerType",
     "credentialsIssuedTo",
+    "sourceArn",
+    "sourceAccount",
     "onBehalfOf",
     "userId",
     "identityStoreArn",
@@ -43,11 +46,17 @@ const IDENTITY_NAMES: &[&str] = &[
     "mfaAuthenticated",
     "sourceIdentity",
     "ec2RoleDelivery",
+    "ec2IssuedInVpc",
     "assumedRoot",
     "signInSessionArn",
     "webIdFederationData",
     "federatedProvider",
 ];
+
+/// Names inside other structs that have a fixed form.
+const TLS_NAMES: &[&str] = &["tlsVersion", "cipherSuite", "clientProvidedHostHeader"];
+const ADDENDUM_NAMES: &[&str] =
+    &["reason", "updatedFields", "originalRequestID", "originalEventID"];
 
 /// What cells of a column are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +65,8 @@ enum Cells {
     Flag,
     Time,
     Json,
+    Tls,
+    Addendum,
     Identity,
     Resources,
 }
@@ -88,12 +99,11 @@ impl Column {
                 Member::RequestParameters
                 | Member::ResponseElements
                 | Member::AdditionalEventData
-                | Member::ServiceEventDetails
-                | Member::TlsDetails,
+                | Member::ServiceEventDetails,
             ) => Cells::Json,
-            None if ["edgeDeviceDetails", "insightDetails", "addendum", "eventContext"]
-                .contains(&spelled) =>
-            {
+            Some(Member::TlsDetails) => Cells::Tls,
+            None if spelled == "addendum" => Cells::Addendum,
+            None if ["edgeDeviceDetails", "insightDetails", "eventContext"].contains(&spelled) => {
                 Cells::Json
             }
             _ => Cells::Text,
@@ -103,6 +113,11 @@ impl Column {
 
     pub(super) fn is(&self, member: Member) -> bool {
         self.member == Some(member)
+    }
+
+    /// Whether it is one of a record's own members.
+    pub(super) fn is_member(&self) -> bool {
+        self.member.is_some() || OTHERS.contains(&self.name.as_str())
     }
 
     /// The cell as JSON text.
@@ -125,9 +140,17 @@ impl Column {
             Cells::Resources if is_json(trimmed) => {
                 respelled(trimmed, &["ARN", "accountId", "type"]).ok_or_else(|| self.nameless())
             }
+            Cells::Tls if is_json(trimmed) => {
+                respelled(trimmed, TLS_NAMES).ok_or_else(|| self.nameless())
+            }
+            Cells::Addendum if is_json(trimmed) => {
+                respelled(trimmed, ADDENDUM_NAMES).ok_or_else(|| self.nameless())
+            }
             Cells::Json if is_json(trimmed) => Ok(trimmed.to_owned()),
-            Cells::Json if !trimmed.starts_with(['{', '[']) => text(cell),
-            Cells::Json | Cells::Identity | Cells::Resources => Err(format!(
+            Cells::Json | Cells::Tls | Cells::Addendum if !trimmed.starts_with(['{', '[']) => {
+                text(cell)
+            }
+            _ => Err(format!(
                 "{name} is printed as {{key=value}}, which cannot be read without loss; export it as \
                  JSON: CAST({name} AS JSON)",
                 name = self.name

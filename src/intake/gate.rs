@@ -90,6 +90,15 @@ impl<'s> Gate<'s> {
         Ok(passed)
     }
 
+    /// Waits until every unit before this one has passed. What takes much memory is read then: by one
+    /// worker at a time.
+    pub fn wait_for_turn(&self, unit: usize) {
+        let mut state = self.lock();
+        while state.next.0 < unit && !state.closed {
+            state = self.moved.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
     /// Lets nothing pass any more, and wakes whoever waits: a worker has failed.
     pub fn close(&self) {
         self.lock().closed = true;

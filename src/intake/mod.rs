@@ -47,6 +47,8 @@ pub struct Options {
     pub most_facts: usize,
     /// Most bytes one file may inflate to.
     pub inflated_bytes: u64,
+    /// Memory for the row group of a Parquet file, bytes.
+    pub page_bytes: u64,
     /// Limits for single records.
     pub limits: Limits,
     /// Which of the sources' files are meant, and how they are reached.
@@ -62,6 +64,7 @@ impl Default for Options {
             waiting_bytes: 48 << 20,
             most_facts: MOST_FACTS,
             inflated_bytes: 16 << 30,
+            page_bytes: 384 << 20,
             limits: Limits::default(),
             sources: sources::Options::default(),
             redactor: None,

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use super::books::{FileBook, FileReject};
 use super::chunk::FileEnd;
 use super::worker::{CHUNK_BYTES, Worker};
+use crate::decode::parquet::{ParquetRecords, Room};
 use crate::decode::raw::RawRecord;
 use crate::decode::{Item, Place, RecordStream, Reject};
 use crate::error::Result;
@@ -35,6 +36,47 @@ impl Count {
 
 fn no_call(what: &str) -> String {
     format!("a record of kind {what} tells of no call")
+}
+
+/// What gives records.
+trait Records {
+    fn next(&mut self) -> Option<Item<'_>>;
+    /// After the end: whether more can be read behind what is damaged.
+    fn go_on(&mut self) -> bool;
+    fn bytes_read(&self) -> u64;
+}
+
+impl Records for RecordStream<OpenedFile<'_>> {
+    fn next(&mut self) -> Option<Item<'_>> {
+        RecordStream::next(self)
+    }
+
+    fn go_on(&mut self) -> bool {
+        let more = self.failed() && self.reader().recover();
+        if more {
+            RecordStream::go_on(self);
+        }
+        more
+    }
+
+    fn bytes_read(&self) -> u64 {
+        RecordStream::bytes_read(self)
+    }
+}
+
+impl Records for ParquetRecords {
+    fn next(&mut self) -> Option<Item<'_>> {
+        ParquetRecords::next(self)
+    }
+
+    /// It has done so by itself.
+    fn go_on(&mut self) -> bool {
+        false
+    }
+
+    fn bytes_read(&self) -> u64 {
+        ParquetRecords::bytes_read(self)
+    }
 }
 
 /// Where the worker is in its work: the unit, and the next piece of it.
@@ -69,6 +111,9 @@ impl Worker<'_, '_> {
     }
 
     fn read(&mut self, input: &Input, opened: OpenedFile<'_>, at: At<'_>) -> Result<()> {
+        if opened.is_parquet() {
+            return self.read_parquet(input, opened, at);
+        }
         if !opened.is_archive() {
             return self.read_text(input, opened, at);
         }
@@ -81,16 +126,58 @@ impl Worker<'_, '_> {
     }
 
     fn read_text(&mut self, input: &Input, opened: OpenedFile<'_>, at: At<'_>) -> Result<()> {
-        let (unit, piece) = at;
         let packed = opened.is_packed();
+        let mut stream = RecordStream::new(opened, self.shared.options.limits);
+        let mut end = self.read_records(input, &mut stream, packed, at)?;
+        end.stored = stream.into_reader().finish().ok();
+        self.chunk.end_file(input.index, end);
+        Ok(())
+    }
+
+    fn read_parquet(
+        &mut self,
+        input: &Input,
+        mut opened: OpenedFile<'_>,
+        at: At<'_>,
+    ) -> Result<()> {
+        let kept = match opened.keep() {
+            Ok((kept, None)) => kept,
+            Ok((_, Some(e))) | Err(e) => {
+                self.unreadable(input, format!("Parquet: {e}"));
+                return Ok(());
+            }
+        };
+        let (unit, piece) = at;
+        // What was read before would be waited for.
+        if self.chunk.bytes > 0 {
+            self.hand_in(unit, piece, false)?;
+        }
+        self.shared.gate.wait_for_turn(unit);
+        let options = self.shared.options;
+        let room = Room { text_bytes: options.inflated_bytes, page_bytes: options.page_bytes };
+        let mut records = ParquetRecords::open(kept, options.limits, room);
+        let is_log = records.is_log();
+        let mut end = self.read_records(input, &mut records, is_log, (unit, piece))?;
+        drop(records);
+        end.stored = opened.finish().ok();
+        self.chunk.end_file(input.index, end);
+        Ok(())
+    }
+
+    /// What is known at its end. `likely` says that somebody meant it to be read, whatever its path says.
+    fn read_records(
+        &mut self,
+        input: &Input,
+        records: &mut dyn Records,
+        likely: bool,
+        (unit, piece): At<'_>,
+    ) -> Result<FileEnd> {
         let limits = self.shared.options.limits;
-        let mut stream = RecordStream::new(opened, limits);
         let mut end = FileEnd::default();
         let mut count = Count::default();
         loop {
-            let Some(item) = stream.next() else {
-                if stream.failed() && stream.reader().recover() {
-                    stream.go_on();
+            let Some(item) = records.next() else {
+                if records.go_on() {
                     continue;
                 }
                 break;
@@ -117,7 +204,7 @@ impl Worker<'_, '_> {
                     }
                 },
                 // A file that only lies beside logs, and is none, is nobody's mistake.
-                Item::Bad(_) if !input.expected && !packed && count.nothing() => {
+                Item::Bad(_) if !input.expected && !likely && count.nothing() => {
                     end.not_a_log = Some("not a log");
                     break;
                 }
@@ -132,11 +219,9 @@ impl Worker<'_, '_> {
             }
         }
         end.not_a_log = end.not_a_log.or(count.others.first().map(|(what, _)| *what));
-        end.inflated_bytes = stream.bytes_read();
+        end.inflated_bytes = records.bytes_read();
         end.unreadable = count.readable == 0 && count.rejected > 0;
-        end.stored = stream.into_reader().finish().ok();
-        self.chunk.end_file(input.index, end);
-        Ok(())
+        Ok(end)
     }
 
     /// Takes a record over; the reason, where it is no event.

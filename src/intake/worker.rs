@@ -129,7 +129,7 @@ pub(super) struct Shared<'a> {
     pub left_out: AtomicU64,
     units: Vec<std::ops::Range<usize>>,
     next_unit: AtomicUsize,
-    gate: Gate<'a>,
+    pub(super) gate: Gate<'a>,
     rejects: Rejects<'a>,
     by_day: ByDay<'a>,
     pub options: &'a Options,

@@ -2,20 +2,16 @@
 //! compressed or not, and archives in archives.
 //!
 //! Names in an archive are shown and never used as paths. A zip is read by its directory where that is
-//! whole; where it is missing or damaged, and where its bytes come only once (standard input), by what
-//! stands before each file.
+//! whole; where it is missing or damaged, by what stands before each file. Its bytes are kept for that
+//! where they come only once (standard input, S3, in another archive).
 
-use std::fs::File;
-use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
-use std::path::Path;
+use std::io::{self, Read, Seek, SeekFrom};
 
 use super::inflate::{Budget, Form, Layer, explain};
-use super::open::{Object, OpenedFile, open_within};
+use super::open::{Kept, Object, OpenedFile, open_within};
 use super::s3::Refused;
 use crate::error::Result;
 
-/// A zip that cannot be read in any order is held in memory up to this size.
-const ZIP_IN_MEMORY: u64 = 64 << 20;
 /// A directory of more files would itself take much memory.
 const MOST_FILES: u64 = 1 << 20;
 /// Names and other things about a file in a tar are no longer.
@@ -39,11 +35,17 @@ impl OpenedFile<'_> {
     /// Those of `each`; trouble with the archive is a [`Member::Trouble`].
     pub fn each_member(&mut self, each: Each<'_>) -> Result<()> {
         let budget = self.budget.clone();
-        match (self.peeled.form, &self.file) {
-            (Form::Text, _) => Ok(()),
-            (Form::Tar, _) => each_in_tar(&mut self.peeled.body, &budget, each),
-            (Form::Zip, Some(path)) => each_in_zip_file(path, &budget, each),
-            (Form::Zip, None) => each_in_zip_stream(&mut self.peeled.body, &budget, each),
+        match self.peeled.form {
+            Form::Text | Form::Parquet => Ok(()),
+            Form::Tar => each_in_tar(&mut self.peeled.body, &budget, each),
+            Form::Zip => match self.keep() {
+                Ok((zip, None)) => each_in_zip(zip, &budget, each),
+                Ok((mut zip, Some(e))) => {
+                    each(Member::Trouble(explain("zip", e).to_string()))?;
+                    each_by_headers(&mut zip, &budget, each)
+                }
+                Err(e) => each(Member::Trouble(format!("zip: {e}"))),
+            },
         }
     }
 }
@@ -148,37 +150,15 @@ impl<R: Read> Read for Whole<'_, R> {
 
 impl<R: Read> Object for Whole<'_, R> {}
 
-fn each_in_zip_file(path: &Path, budget: &Budget, each: Each<'_>) -> Result<()> {
-    let opened = File::open(path);
-    let mut file = match opened {
-        Ok(file) => BufReader::new(file),
-        Err(e) => return each(Member::Trouble(e.to_string())),
-    };
-    match directory(&mut file) {
+fn each_in_zip(mut zip: Kept, budget: &Budget, each: Each<'_>) -> Result<()> {
+    match directory(&mut zip) {
         Ok(archive) => each_in_directory(archive, budget, each),
         Err(reason) => {
             each(Member::Trouble(reason))?;
-            let _ = file.seek(SeekFrom::Start(0));
-            each_by_headers(&mut file, budget, each)
-        }
-    }
-}
-
-/// For bytes that come only once.
-fn each_in_zip_stream(body: &mut dyn Read, budget: &Budget, each: Each<'_>) -> Result<()> {
-    let mut bytes = Vec::new();
-    if let Err(e) = body.take(ZIP_IN_MEMORY).read_to_end(&mut bytes) {
-        each(Member::Trouble(explain("zip", e).to_string()))?;
-        return each_by_headers(&mut Cursor::new(bytes), budget, each);
-    }
-    if (bytes.len() as u64) == ZIP_IN_MEMORY {
-        return each_by_headers(&mut Cursor::new(bytes).chain(body), budget, each);
-    }
-    match directory(&mut Cursor::new(&bytes)) {
-        Ok(archive) => each_in_directory(archive, budget, each),
-        Err(reason) => {
-            each(Member::Trouble(reason))?;
-            each_by_headers(&mut Cursor::new(&bytes), budget, each)
+            match zip.seek(SeekFrom::Start(0)) {
+                Ok(_) => each_by_headers(&mut zip, budget, each),
+                Err(e) => each(Member::Trouble(format!("zip: {e}"))),
+            }
         }
     }
 }

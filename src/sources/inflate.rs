@@ -13,6 +13,7 @@ const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
 const GZIP_START: &[u8] = &[0x1f, 0x8b, 8];
 const ZSTD_MAGIC: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 const ZIP_MAGICS: [&[u8]; 2] = [b"PK\x03\x04", b"PK\x05\x06"];
+const PARQUET_MAGIC: &[u8] = b"PAR1";
 /// Where a tar archive says that it is one.
 const TAR_MAGIC: (usize, &[u8]) = (257, b"ustar");
 /// Enough to recognise everything by.
@@ -41,6 +42,7 @@ pub(super) enum Form {
     Text,
     Zip,
     Tar,
+    Parquet,
 }
 
 /// How much may come out.
@@ -102,6 +104,8 @@ fn form_of(head: &[u8]) -> Form {
         Form::Zip
     } else if head.get(at..).is_some_and(|rest| rest.starts_with(magic)) {
         Form::Tar
+    } else if head.starts_with(PARQUET_MAGIC) {
+        Form::Parquet
     } else {
         Form::Text
     }

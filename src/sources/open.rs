@@ -3,14 +3,18 @@
 
 use std::cell::RefCell;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, BufReader, Read, Seek, Write};
 use std::path::PathBuf;
 use std::rc::Rc;
 
 use sha2::{Digest, Sha256};
+use tempfile::SpooledTempFile;
 
 use super::discover::LogFile;
 use super::inflate::{Budget, Form, Layer, Peeled, peel};
+
+/// Bytes that come only once are kept in memory up to this many.
+const KEPT_IN_MEMORY: usize = 16 << 20;
 
 /// The bytes of one object as stored, wherever it lies.
 pub trait Object: Read {
@@ -114,7 +118,36 @@ impl OpenedFile<'_> {
     /// Whether it is an archive, whose bytes are no text; see
     /// [`each_member`](OpenedFile::each_member).
     pub fn is_archive(&self) -> bool {
-        self.peeled.form != Form::Text
+        matches!(self.peeled.form, Form::Zip | Form::Tar)
+    }
+
+    /// Whether it is a Parquet file, which is read in no order: see [`keep`](OpenedFile::keep).
+    pub fn is_parquet(&self) -> bool {
+        self.peeled.form == Form::Parquet
+    }
+
+    /// All its bytes, to be read in any order. Those of a plain file are where they are; all others are
+    /// kept in memory or, if they are many, in a file without a name in the folder for such files
+    /// (`$TMPDIR`). What could be read before an error is there as well.
+    ///
+    /// # Errors
+    /// The operating system's: nothing is there.
+    pub fn keep(&mut self) -> io::Result<(Kept, Option<io::Error>)> {
+        if let Some(path) = &self.file {
+            return Ok((Box::new(BufReader::new(File::open(path)?)), None));
+        }
+        let mut kept = SpooledTempFile::new(KEPT_IN_MEMORY);
+        let mut buffer = vec![0; 64 << 10];
+        let ended = loop {
+            match self.peeled.body.read(&mut buffer) {
+                Ok(0) => break None,
+                Ok(n) => kept.write_all(&buffer[..n]).map_err(no_room)?,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => break Some(e),
+            }
+        };
+        kept.rewind()?;
+        Ok((Box::new(kept), ended))
     }
 
     /// After an error: whether more can be read behind what is damaged.
@@ -141,6 +174,22 @@ impl Read for OpenedFile<'_> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         self.peeled.body.read(out)
     }
+}
+
+/// Bytes that can be read in any order.
+pub type Kept = Box<dyn Seekable>;
+
+/// See [`Kept`].
+pub trait Seekable: Read + Seek + Send {}
+impl<T: Read + Seek + Send> Seekable for T {}
+
+fn no_room(e: io::Error) -> io::Error {
+    let place = std::env::temp_dir();
+    let text = format!(
+        "it must be kept to be read, and {} has no room for it ({e}); set TMPDIR to a folder that has",
+        place.display()
+    );
+    io::Error::new(e.kind(), text)
 }
 
 /// Passes bytes through and keeps their hash and number.

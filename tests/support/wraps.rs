@@ -2,8 +2,11 @@
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{ArrayRef, ListBuilder, RecordBatch, StringArray, StringBuilder, StructArray};
+use arrow::datatypes::{DataType, Field};
+use parquet::arrow::ArrowWriter;
 use proptest::prelude::*;
 use roletrail::pipeline::Loaded;
 use serde_json::{Value, json};
@@ -237,6 +240,61 @@ pub fn texts(records: &[Value]) -> Vec<(&'static str, Vec<u8>)> {
                 .collect::<String>()
                 .into_bytes(),
         ),
+    ]
+}
+
+/// Records in tables of Parquet, small ones.
+pub fn parquet(records: &[Value]) -> Vec<(&'static str, Vec<u8>)> {
+    use parquet::basic::{Compression, GzipLevel};
+    use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
+
+    let names =
+        ["eventTime", "eventName", "eventSource", "eventID", "requestParameters", "readOnly"];
+    let text = |record: &Value, name: &str| match &record[name] {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    };
+    let strings = |cell: &dyn Fn(&Value) -> Option<String>| -> ArrayRef {
+        Arc::new(records.iter().map(cell).collect::<StringArray>())
+    };
+    let column = |name: &'static str| (name.to_lowercase(), strings(&|r| text(r, name)));
+    let identity = ["type", "principalId", "arn", "accountId"].map(|name| {
+        let field = Field::new(name.to_lowercase(), DataType::Utf8, true);
+        (Arc::new(field), strings(&|r| text(&r["userIdentity"], name)))
+    });
+    let identity: ArrayRef = Arc::new(StructArray::from(identity.to_vec()));
+    let mut lists = ListBuilder::new(StringBuilder::new());
+    records.iter().for_each(|_| lists.append_value([Some("a"), None]));
+    let lists: ArrayRef = Arc::new(lists.finish());
+    let of_members = names.map(column).into_iter();
+    let of_members = of_members.chain([("useridentity".into(), identity), ("other".into(), lists)]);
+    let members = RecordBatch::try_from_iter(of_members).unwrap();
+    let event = strings(&|r| Some(r.to_string()));
+    let events = RecordBatch::try_from_iter([("event", event)]).unwrap();
+
+    let write = |batch: &RecordBatch, codec, version, dictionary| {
+        let properties = WriterProperties::builder()
+            .set_compression(codec)
+            .set_writer_version(version)
+            .set_dictionary_enabled(dictionary)
+            .set_statistics_enabled(EnabledStatistics::None)
+            .set_max_row_group_row_count(Some(1))
+            .build();
+        let mut bytes = Vec::new();
+        let schema = batch.schema();
+        let mut writer = ArrowWriter::try_new(&mut bytes, schema, Some(properties)).unwrap();
+        writer.write(batch).unwrap();
+        writer.close().unwrap();
+        bytes
+    };
+    let (one, two) = (WriterVersion::PARQUET_1_0, WriterVersion::PARQUET_2_0);
+    let gzip = Compression::GZIP(GzipLevel::default());
+    vec![
+        ("members", write(&members, Compression::UNCOMPRESSED, one, false)),
+        ("members, gzip", write(&members, gzip, two, true)),
+        ("members, snappy", write(&members, Compression::SNAPPY, one, true)),
+        ("event", write(&events, Compression::UNCOMPRESSED, two, false)),
     ]
 }
 
