@@ -39,8 +39,6 @@ athena = pa.table({name.lower(): [cell(name, record.get(name)) for record in rec
 pq.write_table(athena, folder / "athena.parquet", compression="gzip", row_group_size=40)
 pq.write_table(athena, folder / "pages-of-version-2.parquet", compression="gzip", row_group_size=100,
                data_page_version="2.0", data_page_size=2000)
-pq.write_table(athena, folder / "delta.parquet", compression="zstd", use_dictionary=False,
-               column_encoding={"eventid": "DELTA_LENGTH_BYTE_ARRAY", "eventname": "DELTA_BYTE_ARRAY"})
 large = athena.cast(pa.schema([pa.field(f.name, pa.large_string() if f.type == pa.string() else f.type)
                                for f in athena.schema]))
 pq.write_table(large, folder / "large-texts.parquet", compression="lz4")
@@ -72,6 +70,8 @@ other.mkdir()
 pq.write_table(pa.table(ocsf), other / "ocsf.parquet")
 pq.write_table(pa.table({"a": [1], "b": ["x"]}), other / "none-of-ours.parquet")
 pq.write_table(athena, other / "brotli.parquet", compression="brotli")
+pq.write_table(athena, other / "delta.parquet", compression="zstd", use_dictionary=False,
+               column_encoding={"eventid": "DELTA_LENGTH_BYTE_ARRAY", "eventname": "DELTA_BYTE_ARRAY"})
 pq.write_table(athena.slice(0, 0), other / "empty.parquet")
 # One text, said a million times in some bytes.
 long = pa.DictionaryArray.from_arrays(pa.array([0] * 3000, pa.int32()), pa.array(["x" * (3 << 20)]))

@@ -294,7 +294,7 @@ pub fn parquet(records: &[Value]) -> Vec<(&'static str, Vec<u8>)> {
         ("members", write(&members, Compression::UNCOMPRESSED, one, false)),
         ("members, gzip", write(&members, gzip, two, true)),
         ("members, snappy", write(&members, Compression::SNAPPY, one, true)),
-        ("event", write(&events, Compression::UNCOMPRESSED, two, false)),
+        ("event", write(&events, Compression::UNCOMPRESSED, one, false)),
     ]
 }
 

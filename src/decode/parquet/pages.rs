@@ -18,6 +18,8 @@ use super::thrift::{self, PAGE_HEAD};
 const MOST_PAGE: u64 = 160 << 20;
 /// Values of one page.
 const MOST_VALUES: u64 = 4 << 20;
+/// Encodings that take no more memory than a page says: PLAIN, PLAIN_DICTIONARY, RLE, RLE_DICTIONARY.
+const ENCODINGS: [u64; 4] = [0, 2, 3, 8];
 /// Values of one column of lists in one row group: all of them might belong to one row.
 const MOST_LISTED: u64 = 8 << 20;
 
@@ -138,6 +140,12 @@ impl Pages {
                 page.uncompressed.max(page.compressed),
                 page.values
             )));
+        }
+        if !ENCODINGS.contains(&page.encoding) {
+            return Err(refused(
+                "encoded as Parquet of version 2 has it (DELTA…): write it again as version 1, for example \
+                 with DuckDB: COPY (FROM 'x.parquet') TO 'y.parquet'",
+            ));
         }
         column.page = page;
         column.values += page.values;

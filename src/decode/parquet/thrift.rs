@@ -187,6 +187,8 @@ pub(super) struct Page {
     /// Values in it, nulls among them.
     pub values: u64,
     pub is_dictionary: bool,
+    /// How they are written, by its number in `parquet.thrift`.
+    pub encoding: u64,
     /// Bytes before what is compressed.
     pub levels: u64,
 }
@@ -214,10 +216,11 @@ pub(super) fn page(head: &[u8]) -> Option<Page> {
                     let n = number(&mut thrift)?;
                     match (id, member) {
                         (_, 1) => page.values = n,
+                        (5 | 7, 2) | (8, 4) => page.encoding = n,
                         (8, 5 | 6) => page.levels += n,
                         _ => {}
                     }
-                    if id != 8 || member == 6 {
+                    if member == if id == 8 { 6 } else { 2 } {
                         return Some(page);
                     }
                 }
