@@ -97,7 +97,10 @@ fn next_token(lower: &str, mut from: usize) -> Option<(usize, usize)> {
         // a query string, so it is stepped over here and only counts inside the value.
         let gap =
             bytes[after..].iter().take(24).take_while(|b| !is_token(**b) || **b == b'=').count();
-        let start = after + gap;
+        let mut start = after + gap;
+        while !lower.is_char_boundary(start) {
+            start += 1;
+        }
         let quoted = bytes[after..start].contains(&b'"');
         let end = start
             + if quoted {
@@ -158,6 +161,10 @@ mod tests {
         let again = scrub(&format!(r#"{{"sessionToken":"{REMOVED}{token}"}}"#));
         assert!(!again.contains("IQoJ"), "{again}");
         assert_eq!(scrub(&again), again, "once is enough");
+        for blanks in 0..30 {
+            let odd = format!("sessionToken{}{token}", "\u{a0}".repeat(blanks));
+            assert!(scrub(&odd).len() <= odd.len(), "no character is cut in two");
+        }
         let harmless = "no sessionToken here, and é stays";
         assert_eq!(scrub(harmless), harmless);
         assert!(is_token_key("sessionToken") && is_token_key("X-Amz-Security-Token"));
