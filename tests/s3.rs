@@ -134,6 +134,65 @@ fn a_bucket_is_read_like_a_folder_and_only_once() {
 }
 
 #[test]
+fn keys_with_empty_parts_are_read_and_impossible_ones_are_named() {
+    let server = Server::start();
+    // What a trail makes of the prefix `logs/`; and what people make by hand.
+    let double = format!("logs//{LOG}");
+    for (n, key) in
+        (1u32..).zip([&double, LOG, "/leading.json.gz", "a///b.json.gz", "ends/", "%EF%A3%BF/x"])
+    {
+        server.put_odd("logs", key, &log(n..n + 1));
+    }
+    server.put_odd("logs", "empty//", b"");
+    server.put_odd("logs", "empty/", b"");
+    let place = Place::new(&server);
+    let out = place.ingest(&["s3://logs"]);
+    assert!(lines(&out, "records").contains("6 = 6 kept"), "{out}");
+    let paths = place.query("SELECT path FROM files ORDER BY path");
+    let expected = [
+        "s3://logs//leading.json.gz".to_owned(),
+        format!("s3://logs/{LOG}"),
+        "s3://logs/a///b.json.gz".to_owned(),
+        "s3://logs/ends/".to_owned(),
+        format!("s3://logs/{double}"),
+        "s3://logs/\u{f8ff}/x".to_owned(),
+    ];
+    assert_eq!(paths, expected.map(|path| json!({ "path": path })));
+    server.requests();
+    assert!(place.ingest(&["s3://logs"]).contains("0 read, 6 already in"));
+    // By their own addresses, and pruned as others are.
+    for (source, kept) in [
+        (format!("s3://logs/{double}"), 1),
+        ("s3://logs/logs//".to_owned(), 1),
+        ("s3://logs/logs//AWSLogs/*/CloudTrail".to_owned(), 1),
+    ] {
+        let out = Place::new(&server).ingest(&[&source]);
+        assert!(lines(&out, "records").contains(&format!("{kept} kept")), "{source}: {out}");
+    }
+    let asked = server.requests();
+    let odd: Vec<_> = asked.iter().filter(|r| r.line.contains("//AWSLogs")).collect();
+    assert!(!odd.is_empty() && odd.iter().all(|r| r.authorization.contains("Signature=")));
+    assert!(asked.iter().all(|r| !r.line.contains("%EF%A3%BF/AWSLogs")), "{asked:?}");
+    let out = Place::new(&server).ingest(&["s3://logs", "--account", "222222222222"]);
+    assert!(lines(&out, "left out").contains("folder"), "{out}");
+    // No request can carry these: they are named, and hide nothing.
+    server.put_odd("logs", "x/%2E%2E/y.json.gz", &log(8..9));
+    server.put_odd("logs", "x/a%01b.json.gz", &log(9..10));
+    let said = Place::new(&server).run(&["ingest", "s3://logs", "--strict"]);
+    assert_eq!(said.code, 4, "{}", said.err);
+    assert!(
+        lines(&said.out, "records").contains("8 = 6 kept + 0 duplicates + 2 rejected"),
+        "{}",
+        said.out
+    );
+    assert!(
+        said.err.contains("s3://logs/x/../y.json.gz") && said.err.contains("copy-object"),
+        "{}",
+        said.err
+    );
+}
+
+#[test]
 fn a_changed_object_is_read_again_and_versions_are_kept_as_evidence() {
     let server = Server::start();
     let place = Place::new(&server);

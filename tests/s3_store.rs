@@ -14,6 +14,7 @@ use roletrail::pipeline;
 use roletrail::sources::s3::Settings;
 use roletrail::store::columns::is_internal;
 use roletrail::store::{Location, Store, TABLES, Transaction};
+use serde_json::Value;
 use support::s3::{Answer, Request, Server};
 
 const SECRET: &str = "a-secret-that-nobody-prints";
@@ -148,6 +149,32 @@ fn a_bucket_answers_like_a_folder() {
     assert_eq!(file(&bucket), file(&folder));
     let info = bucket.ok(&["store", "info"]);
     assert!(info.contains("store     s3://stores/team/trail, format 1"), "{info}");
+}
+
+#[test]
+fn other_tools_open_a_store_in_a_bucket() {
+    let server = Server::start();
+    let place = Place::in_bucket(&server);
+    // Several commits: the logs of Delta Lake have more than one entry.
+    for story in ["two-hats", "three-accounts", "github-oidc"] {
+        place.ok(&["ingest", &samples(story)]);
+    }
+    let tables = ["events", "sessions", "credentials", "grants", "links", "files", "coverage"];
+    let (python, script) = support::python::script("read_remote_store.py");
+    let mut command = Command::new(python);
+    command.arg(script).args([ADDRESS, &server.endpoint(), "AKIAEXAMPLE", SECRET]).args(tables);
+    let (code, out, err) = said(command.env_remove("PYTHONPATH").output().unwrap());
+    assert_eq!(code, 0, "{err}");
+    let found: Value = serde_json::from_str(&out).unwrap();
+    for table in tables {
+        let rows = place.query(&format!("SELECT count(*) AS n FROM {table}"));
+        let rows = &serde_json::from_str::<Value>(&rows).unwrap()["n"];
+        assert!(rows.as_u64().unwrap() > 0, "{table}");
+        assert_eq!((&found[table]["polars"], &found[table]["deltalake"]), (rows, rows), "{table}");
+    }
+    let first = place.query("SELECT min(event_time) AS first FROM events");
+    let first: Value = serde_json::from_str(&first).unwrap();
+    assert_eq!(found["first"], first["first"]);
 }
 
 #[test]

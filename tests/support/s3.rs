@@ -97,6 +97,21 @@ impl Server {
         self.runtime.block_on(self.store(bucket).put(&key, payload)).unwrap();
     }
 
+    /// Puts an object whose key the client has no path for; the key is written as in an address.
+    pub fn put_odd(&self, bucket: &str, key: &str, bytes: &[u8]) {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        let head = format!(
+            "PUT /{bucket}/{key} HTTP/1.1\r\nHost: localhost\r\nAuthorization: AWS setup:setup\r\n\
+             Content-Length: {}\r\nConnection: close\r\n\r\n",
+            bytes.len()
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(bytes).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+
     /// Puts an object in parts: its entity tag is not that of the same bytes put at once.
     pub fn put_in_parts(&self, bucket: &str, key: &str, bytes: &[u8]) {
         let (key, payload) = (Key::parse(key).unwrap(), PutPayload::from(bytes.to_vec()));

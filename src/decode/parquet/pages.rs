@@ -1,7 +1,7 @@
 //! The bytes of a row group, given out page by page; a page that would take too much memory is refused
 //! before it is read.
 
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,12 +12,14 @@ use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::reader::{ChunkReader, Length};
 
-use super::thrift::{self, PAGE_HEAD};
+use super::thrift;
 
 /// One page, compressed or not. DuckDB writes pages of up to 100 MB.
 const MOST_PAGE: u64 = 160 << 20;
 /// Values of one page.
 const MOST_VALUES: u64 = 4 << 20;
+/// Bytes to look for the head of a page in, at first and then.
+const HEADS: [usize; 2] = [4 << 10, 8 << 20];
 /// Encodings that take no more memory than a page says: PLAIN, PLAIN_DICTIONARY, RLE, RLE_DICTIONARY.
 const ENCODINGS: [u64; 4] = [0, 2, 3, 8];
 /// Values of one column of lists in one row group: all of them might belong to one row.
@@ -125,12 +127,21 @@ impl Pages {
         Ok(Pages { shared, columns: Mutex::new(columns), most })
     }
 
-    /// Takes note of the page whose head begins here.
-    fn announced(&self, start: u64) -> Result<()> {
-        let mut head = [0; PAGE_HEAD];
-        let read = self.shared.read_at(start, &mut head)?;
-        let page =
-            thrift::page(&head[..read]).ok_or_else(|| refused("the head of a page is damaged"))?;
+    /// Takes note of the page whose head begins here; gives the head.
+    fn announced(&self, start: u64) -> Result<Vec<u8>> {
+        let mut head = Vec::new();
+        let mut page = None;
+        // Most heads are short; some hold long texts.
+        for most in HEADS {
+            head.resize(most, 0);
+            let read = self.shared.read_at(start, &mut head)?;
+            page = thrift::page(&head[..read]);
+            if page.is_some() || read < most {
+                break;
+            }
+        }
+        let (page, length) = page.ok_or_else(|| refused("the head of a page is damaged"))?;
+        head.truncate(length);
         let mut columns = self.columns.lock().unwrap_or_else(PoisonError::into_inner);
         let column = column_at(&mut columns, start)?;
         if page.uncompressed.max(page.compressed) > MOST_PAGE || page.values > MOST_VALUES {
@@ -166,7 +177,7 @@ impl Pages {
                 self.most
             )));
         }
-        Ok(())
+        Ok(head)
     }
 
     /// gzip does not keep to what was announced by itself.
@@ -201,13 +212,11 @@ impl Length for Pages {
 }
 
 impl ChunkReader for Pages {
-    type T = BufReader<From>;
+    type T = Cursor<Vec<u8>>;
 
     /// For the head of a page.
     fn get_read(&self, start: u64) -> Result<Self::T> {
-        self.announced(start)?;
-        let from = From { shared: self.shared.clone(), at: start };
-        Ok(BufReader::with_capacity(4096, from))
+        Ok(Cursor::new(self.announced(start)?))
     }
 
     /// For its body.
@@ -220,19 +229,5 @@ impl ChunkReader for Pages {
             self.check_gzip(start, &bytes)?;
         }
         Ok(bytes.into())
-    }
-}
-
-/// The bytes from a place on.
-pub(super) struct From {
-    shared: Shared,
-    at: u64,
-}
-
-impl Read for From {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let read = self.shared.read_at(self.at, out)?;
-        self.at += read as u64;
-        Ok(read)
     }
 }

@@ -193,43 +193,42 @@ pub(super) struct Page {
     pub levels: u64,
 }
 
-/// Bytes that are enough for [`page`].
-pub(super) const PAGE_HEAD: usize = 96;
-
-/// The beginning of a page's head; `None` when it is none, or not in the order that everybody writes.
-pub(super) fn page(head: &[u8]) -> Option<Page> {
+/// The head of a page, and how many bytes it takes; `None` when these bytes are none, or not all of one.
+pub(super) fn page(head: &[u8]) -> Option<(Page, usize)> {
     let mut thrift = Thrift::new(head);
     let mut page = Page::default();
     let mut last = 0;
-    loop {
-        let (id, kind) = thrift.member(&mut last)??;
-        let number = |thrift: &mut Thrift| u64::try_from(thrift.integer()?).ok();
+    while let Some((id, kind)) = thrift.member(&mut last)? {
         match (id, kind) {
-            // Type and checksum.
-            (1 | 4, I32) => drop(thrift.integer()?),
-            (2, I32) => page.uncompressed = number(&mut thrift)?,
-            (3, I32) => page.compressed = number(&mut thrift)?,
+            (2, I32) => page.uncompressed = thrift.size()?,
+            (3, I32) => page.compressed = thrift.size()?,
             (5 | 7 | 8, STRUCT) => {
                 page.is_dictionary = id == 7;
-                let mut last = 0;
-                while let Some((member, I32)) = thrift.member(&mut last)? {
-                    let n = number(&mut thrift)?;
-                    match (id, member) {
-                        (_, 1) => page.values = n,
-                        (5 | 7, 2) | (8, 4) => page.encoding = n,
-                        (8, 5 | 6) => page.levels += n,
-                        _ => {}
-                    }
-                    if member == if id == 8 { 6 } else { 2 } {
-                        return Some(page);
-                    }
-                }
-                return None;
+                thrift.page_of_kind(id, &mut page)?;
             }
-            // An index, which is stepped over.
-            (6, STRUCT) => return Some(page),
-            _ => return None,
+            _ => thrift.skip(kind, MOST_LEVELS)?,
         }
+    }
+    Some((page, head.len() - thrift.bytes.len()))
+}
+
+impl Thrift<'_> {
+    fn size(&mut self) -> Option<u64> {
+        u64::try_from(self.integer()?).ok()
+    }
+
+    /// What is said of a page of data, of a dictionary, or of a page of data of version 2.
+    fn page_of_kind(&mut self, id: i64, page: &mut Page) -> Option<()> {
+        let mut last = 0;
+        while let Some((member, kind)) = self.member(&mut last)? {
+            match (id, member, kind) {
+                (_, 1, I32) => page.values = self.size()?,
+                (5 | 7, 2, I32) | (8, 4, I32) => page.encoding = self.size()?,
+                (8, 5 | 6, I32) => page.levels += self.size()?,
+                _ => self.skip(kind, MOST_LEVELS)?,
+            }
+        }
+        Some(())
     }
 }
 
@@ -260,10 +259,14 @@ mod tests {
 
     #[test]
     fn heads_of_pages_are_read() {
-        let head = [0x15, 0, 0x15, 200, 1, 0x15, 100, 0x2c, 0x15, 20, 0x15, 0, 0, 0];
-        let expected = Page { uncompressed: 100, compressed: 50, values: 10, ..Page::default() };
-        assert_eq!(page(&head), Some(expected));
-        assert_eq!(page(&head[..9]), None);
+        let head = [0x15, 0, 0x15, 200, 1, 0x15, 100, 0x2c, 0x15, 20, 0x15, 6, 0, 0];
+        let expected =
+            Page { uncompressed: 100, compressed: 50, values: 10, encoding: 3, ..Page::default() };
+        assert_eq!(page(&head), Some((expected, head.len())));
+        assert!((0..head.len()).all(|n| page(&head[..n]).is_none()), "cut");
+        // Statistics with a list of two thousand million numbers.
+        let endless = [0x15, 0, 0x2c, 0x5c, 0x19, 0xf7, 0xff, 0xff, 0xff, 0xff, 7, 0, 0];
+        assert_eq!(page(&endless), None);
         assert_eq!(page(&[0x15, 0, 0x15, 1, 0]), None, "a negative size");
     }
 }

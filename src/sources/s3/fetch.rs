@@ -8,7 +8,7 @@ use object_store::path::Path;
 use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt};
 
 use super::trouble::{self, Doing, changed};
-use super::{Bucket, Pending};
+use super::{Bucket, Pending, odd_keys};
 use crate::sources::open::{Object, Version};
 
 /// Bytes that one request asks for at the most.
@@ -43,7 +43,8 @@ impl Bucket {
     /// Asks for an object that had `size` bytes when it was listed.
     pub(in crate::sources) fn fetch(self: &Arc<Bucket>, address: &str, size: u64) -> Fetching {
         let prefix = self.address("");
-        let key = Path::parse(address.strip_prefix(&prefix).unwrap_or(address)).unwrap_or_default();
+        let key = address.strip_prefix(&prefix).unwrap_or(address);
+        let key = odd_keys::object(key).unwrap_or_default();
         let (bucket, at) = (self.clone(), key.clone());
         let first = async move {
             let range = (size > PART_BYTES).then_some(0..PART_BYTES);

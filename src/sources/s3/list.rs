@@ -9,12 +9,15 @@ use object_store::{ObjectMeta, ObjectStore};
 
 use super::fetch::version;
 use super::trouble::{self, Doing};
-use super::{Bucket, Pending, SCHEME, Settings};
+use super::{Bucket, Pending, SCHEME, Settings, odd_keys};
 use crate::error::{Error, Result};
 use crate::sources::discover::{Found, LogFile};
 use crate::sources::layout::{PathKind, path_kind};
 use crate::sources::select::{Selection, Verdict};
 
+/// Why a key cannot be asked for, and what to do.
+const IMPOSSIBLE: &str = "its key has a part . or .. or a control character, which no request can carry; copy \
+                          the object to another key and read that (aws s3api copy-object)";
 /// Listings under way at once.
 const MOST_LISTINGS: usize = 16;
 
@@ -65,10 +68,10 @@ struct Search {
 async fn run(search: Arc<Search>, key: String, shown: String) -> Found {
     let mut found = Found::default();
     let start = search.glob.as_ref().map_or(key, |glob| glob.start.clone());
-    let prefix = match Path::parse(&start) {
+    let prefix = match odd_keys::folder(&start) {
         Ok(prefix) => prefix,
-        Err(e) => {
-            search.refused(&shown, &e.into(), &mut found);
+        Err(_) => {
+            found.unreadable.push((shown.into(), IMPOSSIBLE.to_owned()));
             return found;
         }
     };
@@ -79,6 +82,7 @@ async fn run(search: Arc<Search>, key: String, shown: String) -> Found {
         return found;
     }
     walk(&search, prefix.clone(), &mut found).await;
+    search.name_impossible(&mut found);
     let unsought = named && !likely;
     if found.is_empty() && !(unsought && search.single(&prefix, &mut found).await) {
         let reason = "nothing lies there; check the prefix (it is case-sensitive)";
@@ -112,7 +116,10 @@ async fn walk(search: &Arc<Search>, prefix: Path, found: &mut Found) {
                 found.merge(seen);
                 folders.extend(below);
             }
-            Err(e) => search.refused(&search.bucket.address(folder.as_ref()), &e, found),
+            Err(e) => {
+                let address = search.bucket.address(&odd_keys::key(&folder));
+                search.refused(&address, &e, found);
+            }
         }
     }
 }
@@ -143,6 +150,23 @@ impl Search {
         found.unreadable.push((shown.into(), reason));
     }
 
+    /// Objects that were listed and cannot be asked for.
+    fn name_impossible(&self, found: &mut Found) {
+        let (keys, more) = self.bucket.odd.take();
+        for key in keys {
+            let address = self.bucket.address(&key);
+            if self.only.wants(std::path::Path::new(&address)) {
+                found.unreadable.push((address.into(), IMPOSSIBLE.to_owned()));
+            } else {
+                found.left_out.files += 1;
+            }
+        }
+        if more > 0 {
+            let reason = format!("{more} more keys of this kind: {IMPOSSIBLE}");
+            found.unreadable.push((self.bucket.address("").into(), reason));
+        }
+    }
+
     /// Adds one object, if it is there.
     async fn single(&self, key: &Path, found: &mut Found) -> bool {
         let meta = self.bucket.head(key).await;
@@ -155,11 +179,12 @@ impl Search {
     /// Folders are looked at level by level where whole ones can be left out, and above the regions,
     /// so that those are listed side by side; all other folders in one go.
     fn judge(&self, folder: &Path) -> Step {
-        let by_glob = self.glob.as_ref().map_or(Reach::Below, |glob| glob.reach(folder.as_ref()));
+        let key = odd_keys::key(folder);
+        let by_glob = self.glob.as_ref().map_or(Reach::Below, |glob| glob.reach(&key));
         if by_glob == Reach::No {
             return Step::Skip;
         }
-        let address = self.bucket.address(folder.as_ref());
+        let address = self.bucket.address(&key);
         let address = std::path::Path::new(&address);
         match (self.only.folder(address), by_glob) {
             (Verdict::Out, _) => Step::LeaveOut,
@@ -169,7 +194,8 @@ impl Search {
     }
 
     fn add(&self, meta: &ObjectMeta, named: bool, found: &mut Found) {
-        let key = meta.location.as_ref();
+        let key = odd_keys::key(&meta.location);
+        let key = key.as_ref();
         if self.glob.as_ref().is_some_and(|glob| glob.reach(key) != Reach::Below) {
             return;
         }
@@ -243,7 +269,8 @@ impl Glob {
                 |e: glob::PatternError| format!("glob {key}: {} at position {}", e.msg, e.pos);
             glob::Pattern::new(text).map_err(|e| Error::usage(say(e)))
         };
-        let parts = key.trim_matches('/').split('/').map(part).collect::<Result<_>>()?;
+        let parts = key.split('/').filter(|part| !part.is_empty());
+        let parts = parts.map(part).collect::<Result<_>>()?;
         Ok(Some(Glob { start: start.to_owned(), parts }))
     }
 

@@ -8,6 +8,7 @@
 
 mod fetch;
 mod list;
+mod odd_keys;
 mod profile;
 mod put;
 mod settings;
@@ -26,6 +27,7 @@ use object_store::{BackoffConfig, ClientOptions, RetryConfig};
 use tokio::runtime::Runtime;
 
 use crate::error::{Error, Result};
+use odd_keys::{Connector, Odd};
 
 pub use fetch::{Body, Refused};
 pub(super) use fetch::{Fetching, PART_BYTES};
@@ -46,6 +48,8 @@ pub struct Bucket {
     /// What is asked, for people.
     endpoint: String,
     store: AmazonS3,
+    /// What keys it has that the client has no path for.
+    odd: Arc<Odd>,
 }
 
 /// Holds credentials: only the name is shown.
@@ -77,13 +81,14 @@ impl Bucket {
             let with_bucket = endpoint.replacen("://", &format!("://{name}."), 1);
             builder = builder.with_endpoint(with_bucket);
         }
+        let odd = Arc::new(Odd::default());
         let timeout: AmazonS3ConfigKey = "timeout".parse().map_err(|e| wrong("timeout", &e))?;
         builder = builder.with_config(timeout, format!("{REQUEST_SECONDS}s"));
         if let Some(runtime) = runtime() {
             // A connection lives on the threads that opened it: those of the engine may be kept busy
             // for long, and whoever shares the connection would wait for them.
             let here = SpawnedReqwestConnector::new(runtime.handle().clone());
-            builder = builder.with_http_connector(here);
+            builder = builder.with_http_connector(Connector { inner: here, odd: odd.clone() });
         }
         if resolved.instance_credentials {
             // Most machines are no instances: finding out must not take minutes.
@@ -93,7 +98,8 @@ impl Bucket {
         }
         let builder = builder.with_retry(retries(7, Duration::from_secs(180)));
         let store = builder.build().map_err(|e| wrong(name, &e))?;
-        Ok(Arc::new(Bucket { name: name.to_owned(), endpoint, store }))
+        odd.sign_with(store.credentials().clone(), region);
+        Ok(Arc::new(Bucket { name: name.to_owned(), endpoint, store, odd }))
     }
 
     /// The address of a key.
