@@ -123,6 +123,13 @@ fn damaged_archives_give_what_they_hold_and_say_what_is_wrong() {
     for (name, bytes, kept, rejected, reason) in [
         ("zip cut", cut(&zipped, 8), 2, 3, "the directory at its end is missing"),
         ("tar cut", cut(&tarred, 5), 1, 2, "tar: truncated, the archive ends inside"),
+        (
+            "tar cut between files",
+            tarred[..tarred.len() - 1024].to_vec(),
+            3,
+            1,
+            "the blocks that end an archive are missing",
+        ),
         ("tar.gz cut", cut(&gz(&tarred), 9), 2, 2, "truncated"),
         // All of it lies in one block.
         ("tar.zst cut", cut(&zst(&tarred), 9), 0, 1, "truncated"),

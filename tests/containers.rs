@@ -257,6 +257,10 @@ fn unknown_shapes_say_what_they_are_and_what_to_do() {
     for (text, reason) in [
         (&b"PAR1\x15\x04"[..], "footer at its end is missing"),
         (b"\xff\xfe{\0", "UTF-16"),
+        (b"{\0\"\0R\0", "UTF-16LE"),
+        (b"\xfd7zXZ\0\0\x04", "xz -d"),
+        (b"BZh91AY&SY", "bzip2 -d"),
+        (b"H4sIAAAAAAAA", "base64 -d"),
         (br#"{"hits":{"hits":[]},"took":5}"#, "the object has hits, took"),
         (b"a,b\n1,2\n", "not JSON"),
         (br#"{"message":"{\"Records\":[]}"}"#, "whole log file"),

@@ -197,6 +197,9 @@ impl<R: Read> RecordStream<R> {
         }
         let first = !self.begun;
         self.begun |= byte.is_some();
+        if let Some(what) = foreign(self.window.rest()).filter(|_| first) {
+            return Some(self.cut_off(what.to_owned()));
+        }
         match byte {
             Some(b'{') => Some(self.value()),
             Some(b'[') => {
@@ -239,15 +242,9 @@ impl<R: Read> RecordStream<R> {
             self.bare = true;
             return Taken::Nothing;
         }
-        if first {
-            if let Some(reason) = foreign(rest) {
-                self.done = true;
-                return self.cut_off(reason.to_owned());
-            }
-            if let Some(table) = Table::open(&mut self.window) {
-                self.table = Some(table);
-                return Taken::Nothing;
-            }
+        if first && let Some(table) = Table::open(&mut self.window) {
+            self.table = Some(table);
+            return Taken::Nothing;
         }
         let reason = if self.number == 0 {
             "not JSON: does not begin with {"
@@ -517,11 +514,26 @@ impl<R: Read> RecordStream<R> {
 
 /// What a file is that is neither JSON nor text, with what to do.
 fn foreign(head: &[u8]) -> Option<&'static str> {
-    if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
-        Some("text in UTF-16: save it as UTF-8 first, for example iconv -f UTF-16 -t UTF-8")
-    } else {
-        None
-    }
+    const UTF_16: &str =
+        "text in UTF-16: save it as UTF-8 first, for example iconv -f UTF-16 -t UTF-8";
+    const BEGINNINGS: [(&[u8], &str); 14] = [
+        (b"\xff\xfe", UTF_16),
+        (b"\xfe\xff", UTF_16),
+        // Without a byte order mark.
+        (b"{\0", "text in UTF-16: save it as UTF-8 first, for example iconv -f UTF-16LE -t UTF-8"),
+        (b"[\0", "text in UTF-16: save it as UTF-8 first, for example iconv -f UTF-16LE -t UTF-8"),
+        (b"\0{", "text in UTF-16: save it as UTF-8 first, for example iconv -f UTF-16BE -t UTF-8"),
+        (b"\0[", "text in UTF-16: save it as UTF-8 first, for example iconv -f UTF-16BE -t UTF-8"),
+        (b"\xfd7zXZ", "compressed with xz: unpack it first, with xz -d"),
+        (b"BZh", "compressed with bzip2: unpack it first, with bzip2 -d"),
+        (b"7z\xbc\xaf", "a 7z archive: unpack it first, with 7z x"),
+        (b"Rar!\x1a", "a RAR archive: unpack it first, with unrar x"),
+        (b"H4sIA", "gzip in Base64: decode it first, with base64 -d"),
+        (b"Obj\x01", "an Avro file: write it as JSON lines first, with avro-tools tojson"),
+        (b"ORC", "an ORC file: write it as Parquet or JSON lines first"),
+        (b"SQLite format 3", "an SQLite database: export the events as JSON lines first"),
+    ];
+    BEGINNINGS.iter().find(|(magic, _)| head.starts_with(magic)).map(|(_, what)| *what)
 }
 
 /// What was found in an element; the text is on its way into `scratch`.

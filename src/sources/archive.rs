@@ -51,23 +51,52 @@ impl OpenedFile<'_> {
 }
 
 fn each_in_tar(body: &mut dyn Read, budget: &Budget, each: Each<'_>) -> Result<()> {
+    let mut tail = Tail { inner: body, zeros: 0 };
+    if !each_entry(&mut tail, budget, &mut *each)? || tail.zeros >= TAR_BLOCK {
+        return Ok(());
+    }
+    let reason =
+        "tar: the blocks that end an archive are missing: it is cut, and files may be lost";
+    each(Member::Trouble(reason.to_owned()))
+}
+
+/// Bytes of which a tar is made; some of nothing but zeros end it.
+const TAR_BLOCK: u64 = 512;
+
+/// Counts the zeros at the end of what was read.
+struct Tail<'r> {
+    inner: &'r mut dyn Read,
+    zeros: u64,
+}
+
+impl Read for Tail<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(out)?;
+        let zeros = out[..n].iter().rev().take_while(|byte| **byte == 0).count();
+        self.zeros = zeros as u64 + if zeros == n { self.zeros } else { 0 };
+        Ok(n)
+    }
+}
+
+/// Whether all of it could be read.
+fn each_entry(body: &mut dyn Read, budget: &Budget, each: Each<'_>) -> Result<bool> {
     let mut archive = tar::Archive::new(body);
     // Joined archives are read to the end of the last.
     archive.set_ignore_zeros(true);
     let entries = match archive.entries() {
         Ok(entries) => entries.raw(true),
-        Err(e) => return each(damaged(e)),
+        Err(e) => return each(damaged(e)).map(|()| false),
     };
     let mut said = Said::default();
     for entry in entries {
         let mut entry = match entry {
             Ok(entry) => entry,
-            Err(e) => return each(damaged(e)),
+            Err(e) => return each(damaged(e)).map(|()| false),
         };
         let kind = entry.header().entry_type();
         if kind.is_gnu_longname() || kind.is_pax_local_extensions() {
             if let Err(e) = said.read(&mut entry, kind.is_gnu_longname()) {
-                return each(damaged(e));
+                return each(damaged(e)).map(|()| false);
             }
             continue;
         }
@@ -80,7 +109,7 @@ fn each_in_tar(body: &mut dyn Read, budget: &Budget, each: Each<'_>) -> Result<(
         let size = entry.size();
         if std::mem::take(&mut said).size.is_some_and(|other| other != size) {
             let reason = format!("tar: {name} is too large for this form of tar; use --format=gnu");
-            return each(Member::Trouble(reason));
+            return each(Member::Trouble(reason)).map(|()| false);
         }
         if kind.is_gnu_sparse() {
             let e = io::Error::other("tar: a sparse file; pack it again without --sparse");
@@ -90,7 +119,7 @@ fn each_in_tar(body: &mut dyn Read, budget: &Budget, each: Each<'_>) -> Result<(
             each(Member::File(name, open_within(Box::new(whole), budget.clone())))?;
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 fn damaged(e: io::Error) -> Member<'static> {

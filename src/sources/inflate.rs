@@ -290,6 +290,22 @@ impl<'a> Members<'a> {
         }
     }
 
+    /// Whether nothing but zeros follows: tapes and some disks fill their last block. GNU gzip ignores
+    /// them as well.
+    fn only_zeros(&mut self) -> bool {
+        let State::Between(raw) = &mut self.state else { return false };
+        loop {
+            let zeros = raw.unread().iter().take_while(|byte| **byte == 0).count();
+            if zeros < raw.unread().len() {
+                return false;
+            }
+            raw.consume(zeros);
+            if !matches!(raw.more(), Ok(true)) {
+                return raw.error.is_none();
+            }
+        }
+    }
+
     /// Goes on behind a member that has ended with a right checksum.
     fn next_member(&mut self) -> io::Result<()> {
         let Some(mut raw) = self.take_raw() else { return Ok(()) };
@@ -302,7 +318,7 @@ impl<'a> Members<'a> {
             false => State::Between(raw),
         };
         seen?;
-        if empty || gzip {
+        if empty || gzip || self.only_zeros() {
             return Ok(());
         }
         let text = "gzip: trailing junk: what follows the last member is not gzip";

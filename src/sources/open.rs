@@ -260,6 +260,13 @@ mod tests {
     fn reads_all_members_and_insists_on_a_clean_end() {
         let two = [gz(b"one "), gz(b"two")].concat();
         assert_eq!(read(&two, 100), (b"one two".to_vec(), None));
+        // What fills the last block of a disk is no junk.
+        assert_eq!(
+            read(&[two.clone(), vec![0; 300_000]].concat(), 100),
+            (b"one two".to_vec(), None)
+        );
+        let (_, error) = read(&[two.clone(), vec![0; 300_000], vec![1]].concat(), 100);
+        assert!(error.unwrap().contains("junk"));
         let (out, error) = read(&two[..two.len() - 4], 100);
         assert_eq!(out, b"one two");
         assert!(error.unwrap().contains("truncated"));
