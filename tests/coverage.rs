@@ -131,6 +131,7 @@ async fn every_reason_is_told() {
             "111111111111 eu-west-1 no_files 11:00-13:00 2 _ _ _ _",
         ]
     );
+    assert_eq!(all.without_sts.len(), 0, "eu-west-1 has AssumeRole of its own");
     assert_eq!(
         shown(&all.trail_changes),
         [
@@ -158,6 +159,36 @@ async fn every_reason_is_told() {
     // In a hole of one region, what its other regions did.
     assert_eq!(all.logs[1].hours_before, Some(3));
     assert_eq!(all.logs[1].hours_after, Some(2));
+}
+
+#[tokio::test]
+async fn regions_whose_events_of_sts_are_missing_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let role = Role::new(HOME, "Batch");
+    let mut scene = Scene::default();
+    let (known, lost) = (Caller::user(HOME, "anna"), role.session("lost", "07:00:00", "ASIALOST"));
+    // One region has events of STS, of one nobody without an origin called, and one lacks them.
+    for (region, caller) in [
+        ("eu-west-1", &lost),
+        ("eu-north-1", &known),
+        ("ap-south-1", &lost),
+        ("ap-south-1", &known),
+    ] {
+        let record = json!({ "awsRegion": region });
+        scene.record("09:00:00", caller, "s3:GetObject", record);
+    }
+    let here = json!({ "awsRegion": "eu-west-1" });
+    scene.record("09:01:00", &known, "sts:GetCallerIdentity", here);
+    deliver(dir.path(), HOME, "eu-west-1", "0905", &scene.records);
+    let all = answer(dir.path(), &CoverageFilter::default()).await;
+    assert_eq!(shown(&all.without_sts), ["111111111111 ap-south-1 09:00-09:00 _ _ 1 _ 1"]);
+    let other = CoverageFilter { region: Some("eu-*".to_owned()), ..CoverageFilter::default() };
+    assert_eq!(answer(dir.path(), &other).await.without_sts.len(), 0);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_roletrail"));
+    let output = command.args(["coverage", "--logs"]).arg(dir.path()).output().unwrap();
+    let page = String::from_utf8(output.stdout).unwrap();
+    let section = page.split("of which there is no event of STS").nth(1).unwrap();
+    assert!(section.contains("ap-south-1") && !section.contains("eu-west-1"), "{page}");
 }
 
 #[tokio::test]

@@ -128,7 +128,11 @@ fn page(
     section(&HOLES_SECTION, holes, most, out, style)?;
     section(&CHANGES_SECTION, answer.trail_changes.iter(), most, out, style)?;
     section(&ABSENT_SECTION, answer.absent_accounts.iter(), most, out, style)?;
-    section(&UNEXPLAINED_SECTION, answer.unexplained.iter(), most, out, style)
+    section(&UNEXPLAINED_SECTION, answer.unexplained.iter(), most, out, style)?;
+    if answer.without_sts.is_empty() {
+        return Ok(());
+    }
+    section(&WITHOUT_STS_SECTION, answer.without_sts.iter(), most, out, style)
 }
 
 fn section<'a>(
@@ -348,6 +352,32 @@ fn missing(state: &str) -> &str {
         other => other,
     }
 }
+
+const WITHOUT_STS_SECTION: Section = Section {
+    title: "Regions that such sessions called, and of which there is no event of STS",
+    first: false,
+    nothing: "none",
+    def: &WITHOUT_STS,
+    cells: |f| {
+        vec![
+            f.account_id.as_ref().into(),
+            f.aws_region.as_ref().into(),
+            f.sessions.into(),
+            f.events.into(),
+            f.since.map_or(Cell::Null, Cell::Time),
+            f.until.map_or(Cell::Null, Cell::Time),
+        ]
+    },
+};
+
+const WITHOUT_STS: TableDef = lines(&[
+    col("account", Kind::Text, ""),
+    col("region", Kind::Text, ""),
+    col("sessions", Kind::Int, ""),
+    col("calls", Kind::Int, ""),
+    col("first", Kind::Time, ""),
+    col("last", Kind::Time, ""),
+]);
 
 /// The answer in a line.
 fn summary(answer: &CoverageAnswer) -> String {

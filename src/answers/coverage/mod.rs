@@ -11,6 +11,7 @@ mod absent;
 mod changes;
 mod hours;
 mod unexplained;
+mod without_sts;
 
 use crate::error::Result;
 use crate::sql::Sql;
@@ -47,6 +48,8 @@ pub enum Kinds {
     AbsentAccount,
     /// Sessions whose origin is not known because an issuing event is missing.
     Unexplained,
+    /// A region that such sessions called, without any event of STS.
+    WithoutSts,
 }
 
 impl Kinds {
@@ -57,6 +60,7 @@ impl Kinds {
             Kinds::TrailChange => "trail_change",
             Kinds::AbsentAccount => "absent_account",
             Kinds::Unexplained => "unexplained",
+            Kinds::WithoutSts => "without_sts",
         }
     }
 }
@@ -105,7 +109,7 @@ pub const FINDINGS: TableDef = TableDef {
 
 #[rustfmt::skip]
 const FINDING_COLUMNS: &[Column] = &[
-    col("kind", Kind::Text, "logs, hole, trail_change, absent_account or unexplained"),
+    col("kind", Kind::Text, "logs, hole, trail_change, absent_account, unexplained or without_sts"),
     col("account_id", Kind::Text, "account whose log is meant; for absent_account the account that has none"),
     col("aws_region", Kind::Text, "region"),
     col("since", Kind::Time, "first hour, or time of the call"),
@@ -115,9 +119,9 @@ const FINDING_COLUMNS: &[Column] = &[
     col("hours_before", Kind::Int, "logs: hours from the beginning of the window, or of all logs, to its first"),
     col("hours_after", Kind::Int, "logs: hours from its last to the end of the window, or of all logs"),
     col("files", Kind::Int, "files with events of that hour; only with one row an hour"),
-    col("events", Kind::Int, "events; absent_account and unexplained: calls concerned"),
+    col("events", Kind::Int, "events; absent_account, unexplained and without_sts: calls concerned"),
     col("events_elsewhere", Kind::Int, "hole: events of the account in other regions meanwhile"),
-    col("sessions", Kind::Int, "absent_account: sessions with this origin account; unexplained: sessions without origin"),
+    col("sessions", Kind::Int, "absent_account: sessions with this origin account; unexplained and without_sts: sessions without origin"),
     col("state", Kind::Text, "hole: no_files, no_events, unreadable; trail_change: stops, narrows, starts; unexplained: what is missing"),
     col("seen_in", Kind::TextList, "absent_account: accounts whose logs name it"),
     col("event_source", Kind::Text, "trail_change: service"),
@@ -187,6 +191,8 @@ pub struct CoverageAnswer {
     pub absent_accounts: Vec<Finding>,
     /// By account and what is missing.
     pub unexplained: Vec<Finding>,
+    /// By account and region.
+    pub without_sts: Vec<Finding>,
 }
 
 impl CoverageAnswer {
@@ -198,6 +204,7 @@ impl CoverageAnswer {
             (Kinds::TrailChange, &self.trail_changes),
             (Kinds::AbsentAccount, &self.absent_accounts),
             (Kinds::Unexplained, &self.unexplained),
+            (Kinds::WithoutSts, &self.without_sts),
         ]
         .into_iter()
         .flat_map(|(kind, findings)| findings.iter().map(move |finding| (kind, finding)))
@@ -232,5 +239,6 @@ pub async fn coverage(sql: &Sql, wanted: &CoverageFilter) -> Result<CoverageAnsw
         trail_changes: changes::trail_changes(sql, wanted).await?,
         absent_accounts: absent::accounts(sql, wanted).await?,
         unexplained: unexplained::sessions(sql, wanted).await?,
+        without_sts: without_sts::regions(sql, wanted).await?,
     })
 }
