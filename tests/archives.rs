@@ -331,3 +331,24 @@ fn millions_of_rejects_would_not_fill_the_memory() {
     let files = files.filter(|f| f.path().extension().is_some_and(|e| e == "parquet")).count();
     assert!(files > 1, "they are written as they come, not kept: {files} files");
 }
+
+#[test]
+fn a_large_zip_that_comes_only_once_is_read_by_its_directory() {
+    // Larger than what is kept in memory; without its directory the second file could not be found.
+    let mut noise = vec![0u8; 18 << 20];
+    let mut state = 1u64;
+    for byte in &mut noise {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        *byte = (state >> 56) as u8;
+    }
+    let bytes = zip(&[("noise.bin", noise), ("b.json", wraps::records(&[record(1)]))]);
+    assert!(bytes.len() > 17 << 20);
+    let dir = tempfile::tempdir().unwrap();
+    let (file, store) = (dir.path().join("case"), dir.path().join("store"));
+    std::fs::write(&file, bytes).unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_roletrail"));
+    command.args(["ingest", "-", "--store"]).arg(&store);
+    let output = command.stdin(std::fs::File::open(&file).unwrap()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("1 = 1 kept + 0 duplicates + 0 rejected"), "{said}");
+}

@@ -193,6 +193,19 @@ fn keys_with_empty_parts_are_read_and_impossible_ones_are_named() {
 }
 
 #[test]
+fn tables_and_archives_in_a_bucket_are_read_whole() {
+    let server = Server::start();
+    let tables = support::wraps::parquet(&[record(1), record(2)]);
+    server.put("logs", "athena/tables/members.parquet", &tables[1].1);
+    server.put("logs", "case/all.zip", &support::wraps::zip(&[("a.json.gz", log(3..5))]));
+    let place = Place::new(&server);
+    let out = place.ingest(&["s3://logs"]);
+    assert!(lines(&out, "records").contains("4 = 4 kept"), "{out}");
+    let sql = "SELECT count(DISTINCT sha256) AS hashes FROM files WHERE length(etag) >= 32";
+    assert_eq!(place.query(sql), [json!({"hashes": 2})]);
+}
+
+#[test]
 fn a_changed_object_is_read_again_and_versions_are_kept_as_evidence() {
     let server = Server::start();
     let place = Place::new(&server);

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use super::account;
 use super::actor::{self, Actor};
 use super::json;
+use super::unique;
 use crate::model::time;
 
 /// CloudTrail's literal in place of a value it will not show.
@@ -153,10 +154,11 @@ impl Identity {
     /// [`json::TooDeep`].
     pub fn read(raw: Option<&str>, region: &str) -> Result<Identity, json::TooDeep> {
         let canonical = raw.map(json::canonical).transpose()?;
-        // The walk has bounded the depth already; text that has no value is kept as it stands.
-        let mut block = canonical.as_ref().map(|c| {
-            serde_json::from_str::<Value>(&c.text).unwrap_or_else(|_| Value::from(c.text.as_ref()))
-        });
+        // The walk has bounded the depth already; text that has no value, or two for one name, is kept as
+        // it stands: nobody can say which of two names is the caller's.
+        let mut block = canonical
+            .as_ref()
+            .map(|c| unique::value(&c.text).unwrap_or_else(|| Value::from(c.text.as_ref())));
         let scope = |member| block.as_ref().and_then(|b| text_at(b, &["inScopeOf", member]));
         let in_scope_of = scope("issuerType").zip(scope("credentialsIssuedTo"));
         let web_identity = block.as_ref().and_then(web_identity);
@@ -317,6 +319,10 @@ mod tests {
         assert_eq!(numbers.columns.account_id.as_deref(), Some("000345678901"));
         let issuer = numbers.columns.session_issuer_account_id;
         assert_eq!(issuer.as_deref(), Some("123456789012"));
+        let twice = r#"{"type":"IAMUser","arn":"a","sessionContext":{"x":1},"arn":"b"}"#;
+        let identity = Identity::read(Some(twice), "eu-west-1").unwrap();
+        assert_eq!(identity.columns, IdentityColumns::default());
+        assert_eq!(identity.rest, Some(Value::from(twice).to_string()), "kept as it stands");
         for odd in [json!(null), json!("anna"), json!({}), json!([1]), json!({"type": null})] {
             assert_eq!(round_trip(odd).columns, IdentityColumns::default());
         }

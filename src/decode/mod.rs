@@ -20,6 +20,7 @@ mod resume;
 pub mod stream;
 mod table;
 mod table_columns;
+mod unique;
 mod window;
 
 pub use actor::Actor;
