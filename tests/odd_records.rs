@@ -3,6 +3,10 @@
 
 mod support;
 
+use roletrail::intake::{Options, Silent};
+use roletrail::pipeline;
+use roletrail::sql::{Params, Source, Sql};
+use roletrail::store::Store;
 use serde_json::{Value, json};
 use support::scene::{AWAY, Caller, HOME, Role, Scene, ask};
 
@@ -34,6 +38,34 @@ fn two_contents_under_one_event_id_have_an_origin_each() {
         let assumed = "AssumeRole | anna | exact | NULL";
         assert_eq!(ask(scene.load_in_any_order(), WHO), [assumed, assumed, said]);
     }
+}
+
+/// However many contents come under one event id, whatever their hashes: a store takes them all.
+#[test]
+fn many_contents_under_one_event_id_are_stored() {
+    let mut scene = Scene::default();
+    let role = Role::new(AWAY, "Admin");
+    scene.assume_across("09:00:00", &user("anna"), &role, "x", "ASIAONE", (true, true));
+    for number in 0..16 {
+        let mut half = scene.records[1].clone();
+        half["userAgent"] = format!("agent/{number}").into();
+        scene.records.push(half);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (log, store) = (folder.path().join("log.json.gz"), folder.path().join("store"));
+    support::write_log(&log, &scene.records);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let rows = runtime.block_on(async {
+        let sources = [log.display().to_string()];
+        pipeline::ingest(&store, &sources, &Options::default(), &Silent).await.unwrap();
+        let store = Source::Store(Store::open(&store).await.unwrap());
+        let sql = Sql::open(store, 256 << 20).await.unwrap();
+        let counts =
+            "SELECT count(*) AS n, count(origin) AS known FROM activity WHERE origin LIKE '%anna'";
+        sql.rows(counts, Params::none()).await.unwrap()
+    });
+    let shown = arrow::util::pretty::pretty_format_batches(&rows).unwrap().to_string();
+    assert!(shown.contains("| 18 | 18    |"), "{shown}");
 }
 
 #[test]

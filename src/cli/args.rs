@@ -106,6 +106,9 @@ pub struct Ingest {
     /// Worker threads; 0 means one a core
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = value_parser!(u64).range(0..=256))]
     pub threads: u64,
+    /// Memory to keep to, MiB: how much is read, held and linked at once
+    #[arg(long, value_name = "MIB", default_value_t = 1024, value_parser = value_parser!(u64).range(256..=1 << 24))]
+    pub memory: u64,
     /// Most MiB that one file may inflate to; the files of an archive together four times that
     #[arg(long, value_name = "MIB", default_value_t = 16 * 1024, value_parser = value_parser!(u64).range(1..=1 << 30))]
     pub max_inflated: u64,

@@ -47,7 +47,7 @@ pub async fn run(store: &Path, command: Ingest, ui: &Ui) -> Result<Outcome> {
             depth: size(command.max_depth, 1),
             ..Limits::default()
         },
-        ..Options::default()
+        ..Options::of_memory(command.memory << 20)
     };
     let started = Instant::now();
     let bar = ui.progress();

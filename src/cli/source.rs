@@ -43,8 +43,7 @@ pub async fn open(store: &Path, args: &SourceArgs, ui: &Ui) -> Result<Sql> {
         let bar = ui.progress();
         let s3 = args.s3.settings();
         let sources = sources::Options { s3, ..sources::Options::default() };
-        let page_bytes = (args.memory << 20) / 8 * 3;
-        let options = Options { sources, page_bytes, ..Options::default() };
+        let options = Options { sources, ..Options::of_memory(args.memory << 20) };
         let loaded = pipeline::load(&args.logs, &options, memory / 2, &bar)?;
         super::ingest::report_problems(&loaded.problems, loaded.books.rejected, ui);
         return Sql::open(Source::Memory(loaded.tables), memory / 2).await;

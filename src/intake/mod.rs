@@ -29,8 +29,17 @@ use crate::sources;
 pub use books::{Books, FileBook};
 pub use worker::{Intake, run};
 
-/// Enough that cutting costs nothing, few enough for a small part of the memory.
-const MOST_FACTS: usize = 48_000;
+/// Memory of a process by default, bytes.
+const MEMORY: u64 = 1 << 30;
+
+/// Enough that cutting costs nothing, few enough for a small part of that.
+const MOST_FACTS: u64 = 48_000;
+
+/// With fewer facts at once, most of the time goes into what lies near the ends of a stretch.
+const FEWEST_FACTS: usize = 6_000;
+
+/// More at once saves nothing.
+const LARGEST_PIECE: usize = 400_000;
 
 /// More threads than any machine has cores for.
 const MOST_WORKERS: usize = 256;
@@ -59,20 +68,30 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Options {
+        Options::of_memory(MEMORY)
+    }
+}
+
+impl Options {
+    /// Defaults that keep the process to about so many bytes, as far as it depends on how much waits at
+    /// once: measured with [`MEMORY`], the rest in proportion.
+    pub fn of_memory(bytes: u64) -> Options {
+        let share = |of_default: u64| {
+            let share = u128::from(bytes) * u128::from(of_default) / u128::from(MEMORY);
+            usize::try_from(share).unwrap_or(usize::MAX)
+        };
         Options {
             threads: 0,
-            waiting_bytes: 48 << 20,
-            most_facts: MOST_FACTS,
+            waiting_bytes: share(48 << 20),
+            most_facts: share(MOST_FACTS).clamp(FEWEST_FACTS, LARGEST_PIECE),
             inflated_bytes: 16 << 30,
-            page_bytes: 384 << 20,
+            page_bytes: bytes / 8 * 3,
             limits: Limits::default(),
             sources: sources::Options::default(),
             redactor: None,
         }
     }
-}
 
-impl Options {
     /// A path as it may be shown and stored.
     pub fn shown(&self, path: &Path) -> PathBuf {
         match &self.redactor {

@@ -28,8 +28,9 @@ use crate::table::TableDef;
 /// Where the answers of a piece were written to, once they are.
 pub type WrittenTo = Arc<OnceLock<PathBuf>>;
 
-/// Pieces that are under way at once: each holds some tens of thousands of facts.
-const AT_ONCE: usize = 3;
+/// Pieces that are under way at once, whatever the number of cores: each holds some tens of thousands of
+/// facts.
+const AT_ONCE: usize = 2;
 
 /// What goes from piece to piece, in order of time: who has it may link.
 pub struct Turn<'r> {

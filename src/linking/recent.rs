@@ -14,12 +14,14 @@ use crate::sessions::link::{LONGEST, MARGIN};
 use crate::sessions::outside::Answer;
 use crate::sessions::packed::{pack, unpack};
 
-/// Bytes of answers that are held at most; older ones are read from the files that they were written to.
-const MOST_BYTES: usize = 48 << 20;
+/// Bytes of answers that are held at most, for every fact that is linked at once: those of some pieces.
+/// Older ones are read from the files that they were written to.
+const BYTES_A_FACT: usize = 1024;
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Recent {
+    most_bytes: usize,
     pieces: VecDeque<Piece>,
     bytes: usize,
     /// Of those that may be asked for at any time: the second that they belong to, and what is said of
@@ -56,6 +58,12 @@ struct Held {
 }
 
 impl Recent {
+    /// Nothing, and no more than fits to pieces of so many facts.
+    pub fn new(most_facts: usize) -> Recent {
+        let most_bytes = most_facts.saturating_mul(BYTES_A_FACT);
+        Recent { most_bytes, pieces: VecDeque::new(), bytes: 0, lasting: HashMap::new() }
+    }
+
     /// Holds the answers of a piece that follows the last one: for ever those of sessions without
     /// creation date and of whoever made what has none; the others at least until they are written, and
     /// while they are likely to be asked for.
@@ -84,7 +92,7 @@ impl Recent {
         self.pieces.push_back(piece);
         let since = seconds.from.saturating_sub(LONGEST + MARGIN);
         while let Some(oldest) = self.pieces.front() {
-            let wanted = oldest.seconds.to > since && self.bytes <= MOST_BYTES;
+            let wanted = oldest.seconds.to > since && self.bytes <= self.most_bytes;
             if wanted || oldest.written_to.get().is_none() {
                 break;
             }

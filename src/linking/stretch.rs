@@ -40,7 +40,8 @@ impl<'r> Run<'r> {
         most: usize,
         changed: BTreeMap<u64, i64>,
     ) -> Run<'r> {
-        Run { sources, undated, most, changed, written: Vec::new(), recent: Recent::default() }
+        let recent = Recent::new(most);
+        Run { sources, undated, most, changed, written: Vec::new(), recent }
     }
 
     /// Whether a stretch rests on an answer that has changed.

@@ -62,7 +62,9 @@ impl<'l> Hop<'l> {
 }
 
 pub(super) fn attributions<'l>(linked: &'l Linked<'l>) -> TableRows<'l> {
-    let all = linked.attributions.iter().collect();
+    let mut all: Vec<&Attribution> = linked.attributions.iter().collect();
+    // The table's numbers have a sign.
+    all.sort_by_key(|a| (&a.event_id, a.record_hash.cast_signed()));
     build(&ATTRIBUTIONS, all, |rows, attribution| rows.push(attribution_row(attribution)))
 }
 
