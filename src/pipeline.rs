@@ -21,7 +21,7 @@ use crate::redact::{self, Note};
 use crate::sessions::Facts;
 use crate::sources::{Found, LeftOut, discover};
 use crate::store::columns::{COVERAGE, FILES, REJECTS};
-use crate::store::compact::{self, Merging};
+use crate::store::compact::{self, AtOnce, Merging};
 use crate::store::{DataFile, Location, Place, Snapshot, Transaction};
 use crate::table::TableDef;
 
@@ -142,7 +142,8 @@ async fn ingest_once(
     }
     let pays = compact::pays(&tx)?;
     let mut snapshot = tx.commit().await?;
-    let merged = if pays { merge_small_files(at, &mut snapshot).await } else { None };
+    let merged =
+        if pays { merge_small_files(at, &mut snapshot, options.memory).await } else { None };
     let conflicts = intake.books.into_iter().filter(|file| file.conflicts > 0).collect();
     Ok(Ingested { books, problems: intake.first_rejects, conflicts, merged, snapshot })
 }
@@ -158,10 +159,15 @@ fn note_redaction(tx: &Transaction, options: &Options) -> Result<()> {
 
 /// A transaction of its own: what was loaded is in, whatever comes of this. Where another process has
 /// begun to write meanwhile it is left to that one.
-async fn merge_small_files(at: &Location, snapshot: &mut Snapshot) -> Option<Result<Merging>> {
+async fn merge_small_files(
+    at: &Location,
+    snapshot: &mut Snapshot,
+    memory: u64,
+) -> Option<Result<Merging>> {
+    let at_once = AtOnce::of_memory(memory);
     let merged = async {
         match Transaction::try_begin(at.clone()).await? {
-            Some(tx) => compact::compact(tx, compact::PAYS_FROM).await.map(Some),
+            Some(tx) => compact::compact(tx, compact::PAYS_FROM, at_once).await.map(Some),
             None => Ok(None),
         }
     };

@@ -16,7 +16,7 @@ use roletrail::output::{self, Format, Style};
 use roletrail::pipeline;
 use roletrail::sql::{Params, Source, Sql};
 use roletrail::store::columns::FILES;
-use roletrail::store::compact::compact;
+use roletrail::store::compact::{AtOnce, compact};
 use roletrail::store::vacuum::{Keep, vacuum};
 use roletrail::store::{Store, TABLES, Transaction};
 use roletrail::table::build::{Cell, RowsBuilder};
@@ -173,7 +173,7 @@ async fn the_answer_is_the_same_in_duckdb_and_polars() {
     output::write_stream(Format::Json, rows, &mut json, &Style::default()).await.unwrap();
     let ours: Vec<Value> = serde_json::from_slice(&json).unwrap();
     let tx = Transaction::begin(&store).await.unwrap();
-    assert!(compact(tx, 2).await.unwrap().0.files_before >= 4);
+    assert!(compact(tx, 2, AtOnce::of_memory(1 << 30)).await.unwrap().0.files_before >= 4);
     let tx = Transaction::begin(&store).await.unwrap();
     assert!(vacuum(tx, Keep::Newest(1), false).await.unwrap().files >= 4);
     let columns = ["event_id", "origin_type", "origin", "depth"];

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::model::time;
 use crate::output::{self, Format, safe};
 use crate::store::check::{self, Checked, Problem};
-use crate::store::compact::{self, Merging};
+use crate::store::compact::{self, AtOnce, Merging};
 use crate::store::vacuum::{self, Keep, Vacuumed};
 use crate::store::{Location, Store, TableInfo, Transaction};
 use crate::table::build::{Cell, RowsBuilder};
@@ -106,7 +106,8 @@ pub async fn run(dir: &Path, command: StoreCommand, ui: &Ui) -> Result<Outcome> 
         StoreCommand::Check(_) => {}
         StoreCommand::Info(command) => info(&store, dir, &command, ui).await?,
         StoreCommand::Compact(_) => {
-            let (merging, snapshot) = compact::compact(begin(&store, ui).await?, 2).await?;
+            let (merging, snapshot) =
+                compact::compact(begin(&store, ui).await?, 2, AtOnce::of_memory(1 << 30)).await?;
             ui.print(&format!("{}; snapshot {}\n", merged_text(&merging), snapshot.id))?;
         }
         StoreCommand::Vacuum(command) => {

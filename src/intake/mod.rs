@@ -49,6 +49,8 @@ const MOST_WORKERS: usize = 256;
 pub struct Options {
     /// Worker threads; 0 means as many as there are cores.
     pub threads: usize,
+    /// Memory to keep to, bytes; see [`Options::of_memory`].
+    pub memory: u64,
     /// Memory for decoded events that wait to be written, bytes.
     pub waiting_bytes: usize,
     /// Facts (credentials, grants, shared calls) that are linked at once, about; so many are also held
@@ -82,6 +84,7 @@ impl Options {
         };
         Options {
             threads: 0,
+            memory: bytes,
             waiting_bytes: share(48 << 20),
             most_facts: share(MOST_FACTS).clamp(FEWEST_FACTS, LARGEST_PIECE),
             inflated_bytes: 16 << 30,

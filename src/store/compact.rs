@@ -26,12 +26,24 @@ pub const SMALL_BYTES: u64 = 32 << 20;
 /// An ingest ends with merging when a day, or another table, has this many small files.
 pub const PAYS_FROM: usize = 32;
 
-/// Files that are merged at once. A file that is read holds a page for each of its columns. More than
-/// [`PAYS_FROM`], so that a day that has just become worth merging is rewritten once and not in steps.
-const MOST_INPUTS: usize = 40;
+/// How much is merged at the same time.
+#[derive(Debug, Clone, Copy)]
+pub struct AtOnce {
+    /// Days.
+    days: usize,
+    /// Files of a day: one that is read holds a page for each of its columns.
+    inputs: usize,
+}
 
-/// Days that are merged at the same time.
-const MOST_THREADS: usize = 2;
+impl AtOnce {
+    /// What fits where so many bytes may be used. With a gibibyte a day's files are more than
+    /// [`PAYS_FROM`], so that one that has just become worth merging is rewritten once and not in steps.
+    pub fn of_memory(bytes: u64) -> AtOnce {
+        let inputs = usize::try_from(bytes / (1 << 30) * 40 + bytes % (1 << 30) * 40 / (1 << 30));
+        let days = if bytes < 1 << 30 { 1 } else { 2 };
+        AtOnce { days, inputs: inputs.unwrap_or(40).clamp(4, 40) }
+    }
+}
 
 /// What merging did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -53,12 +65,16 @@ pub struct Merging {
 ///
 /// # Errors
 /// The store's; it is then as it was.
-pub async fn compact(mut tx: Transaction, least: usize) -> Result<(Merging, Snapshot)> {
+pub async fn compact(
+    mut tx: Transaction,
+    least: usize,
+    at_once: AtOnce,
+) -> Result<(Merging, Snapshot)> {
     let mut done = Merging::default();
     for def in TABLES {
         let mut days = small_files(&tx, def)?;
         days.retain(|_, files| files.len() >= least.max(2));
-        let change = merge_days(&tx, def, days)?;
+        let change = merge_days(&tx, def, days, at_once)?;
         if !change.gone.is_empty() {
             done.count(&change);
             tx.rewrite(def, change.gone, change.files)?;
@@ -68,15 +84,15 @@ pub async fn compact(mut tx: Transaction, least: usize) -> Result<(Merging, Snap
 }
 
 /// Merges the files of each partition, several of them at the same time.
-fn merge_days(tx: &Transaction, def: &TableDef, days: Days) -> Result<Rewritten> {
+fn merge_days(tx: &Transaction, def: &TableDef, days: Days, at_once: AtOnce) -> Result<Rewritten> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = threads.min(MOST_THREADS).min(days.len());
+    let threads = threads.min(at_once.days).min(days.len());
     let days = Mutex::new(days);
     let next = || days.lock().unwrap_or_else(PoisonError::into_inner).pop_first();
     let some = || -> Result<Rewritten> {
         let mut change = Rewritten::default();
         while let Some((partition, files)) = next() {
-            change.add(merge_all(tx, def, partition.as_deref(), files)?);
+            change.add(merge_all(tx, def, partition.as_deref(), files, at_once.inputs)?);
         }
         Ok(change)
     };
@@ -173,6 +189,7 @@ fn merge_all(
     def: &TableDef,
     partition: Option<&str>,
     mut waiting: Vec<Small>,
+    most_inputs: usize,
 ) -> Result<Rewritten> {
     let mut done = Rewritten::default();
     // The largest first: they are taken from the end.
@@ -183,7 +200,7 @@ fn merge_all(
         let mut inputs = Vec::new();
         while let Some(small) = waiting.pop_if(|next| {
             let fits = bytes + next.size <= TARGET_BYTES.unsigned_abs();
-            inputs.len() < 2 || (inputs.len() < MOST_INPUTS && fits)
+            inputs.len() < 2 || (inputs.len() < most_inputs && fits)
         }) {
             bytes += small.size;
             inputs.push(small);
