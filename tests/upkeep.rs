@@ -17,7 +17,7 @@ use roletrail::intake::{Options, Silent};
 use roletrail::pipeline::{self, Ingested};
 use roletrail::sql::{Params, Source, Sql};
 use roletrail::store::columns::{FILES, is_internal};
-use roletrail::store::compact::{PAYS_FROM, compact};
+use roletrail::store::compact::{AtOnce, PAYS_FROM, compact};
 use roletrail::store::vacuum::{Keep, Vacuumed, vacuum};
 use roletrail::store::{Snapshot, Store, TABLES, Transaction};
 use tokio::runtime::Runtime;
@@ -64,7 +64,7 @@ async fn info(store: &Path, table: &str) -> (u64, u64) {
 
 async fn merge(store: &Path) -> (u64, u64, Snapshot) {
     let tx = Transaction::begin(store).await.unwrap();
-    let (merging, snapshot) = compact(tx, 2).await.unwrap();
+    let (merging, snapshot) = compact(tx, 2, AtOnce::of_memory(1 << 30)).await.unwrap();
     (merging.files_before, merging.files_after, snapshot)
 }
 
