@@ -10,7 +10,7 @@ use arrow::datatypes::Int64Type;
 use datafusion::prelude::SessionContext;
 use rand::{RngExt, SeedableRng};
 use roletrail::store::columns::{FILES, REJECTS};
-use roletrail::store::compact::compact;
+use roletrail::store::compact::{AtOnce, compact};
 use roletrail::store::vacuum::{Keep, vacuum};
 use roletrail::store::{Store, Transaction};
 use roletrail::table::TableDef;
@@ -72,7 +72,7 @@ async fn ingest_and_keep(dir: &Path) {
     tx.replace(&FILES, vec![files]).unwrap();
     tx.commit().await.unwrap();
     let tx = Transaction::begin(dir).await.unwrap();
-    compact(tx, 2).await.unwrap();
+    compact(tx, 2, AtOnce::of_memory(1 << 30)).await.unwrap();
     let tx = Transaction::begin(dir).await.unwrap();
     vacuum(tx, Keep::Newest(3), false).await.unwrap();
 }
