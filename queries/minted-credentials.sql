@@ -3,12 +3,11 @@
 -- group: What outlives a credential
 -- severity: medium
 -- shows: one line an access key, a password or a user that somebody made, with who made it and what was
---   done with it since: calls with that key; for a password the user's console sessions that began after
---   it and before the next one was set; for a user all that the user did. They outlive the session that
---   made them
+--   done with it since: calls with that key; for a password the user's calls in the console from then on
+--   until the next one is set; for a user all that the user did. They outlive the session that made them
 -- cannot know: who holds a key afterwards: what is done with it is its user's. A password that was set is
---   no proof that it was the one typed. Keys of users whose account has no logs. Users make keys for
---   themselves, too (for_oneself)
+--   no proof that it was the one typed, and a console session that began with the one before goes on. Keys
+--   of users whose account has no logs. Users make keys for themselves, too (for_oneself)
 -- :id text -- session id, session name or origin of the maker; all when empty
 -- :since time -- made from here on
 -- :until time -- made before
@@ -17,13 +16,15 @@ WITH minted AS (
          a.chain, a.chain_strength, a.session_id, a.session_name, a.source_ip_address,
          coalesce(g.user_name, regexp_match(a.request_parameters, '"userName"\s*:\s*"([^"\\]*)"')[1],
                   split_part(a.principal_arn, '/', -1)) AS user_name,
-         g.issued_access_key_id AS access_key_id, a.event_name LIKE '%LoginProfile' AS is_password
+         g.issued_access_key_id AS access_key_id,
+         (a.event_name LIKE '%LoginProfile' OR a.event_name = 'ChangePassword') AS is_password
   FROM activity a
   LEFT JOIN (SELECT event_id, user_name, issued_access_key_id FROM grants
              WHERE kind IN ('CreateAccessKey', 'CreateLoginProfile', 'UpdateLoginProfile')) g
          ON g.event_id = a.event_id
   WHERE a.event_source LIKE 'iam.amazonaws.com%' AND a.error_code IS NULL
-    AND a.event_name IN ('CreateAccessKey', 'CreateUser', 'CreateLoginProfile', 'UpdateLoginProfile')
+    AND a.event_name IN ('CreateAccessKey', 'CreateUser', 'CreateLoginProfile', 'UpdateLoginProfile',
+                         'ChangePassword')
     AND ($since IS NULL OR a.event_time >= $since)
 ), replaced AS (
   SELECT *, lead(event_time) OVER (PARTITION BY account_id, user_name, is_password
@@ -31,7 +32,9 @@ WITH minted AS (
   FROM minted
 ), made AS (
   SELECT * FROM replaced
-  WHERE ($id IS NULL OR session_id = $id OR session_name = $id OR origin = $id)
+  -- A user's own change ends the password before it, and is nothing that outlives a session of another.
+  WHERE event_name <> 'ChangePassword'
+    AND ($id IS NULL OR session_id = $id OR session_name = $id OR origin = $id)
     AND ($until IS NULL OR event_time < $until)
 ), calls AS (
   SELECT event_time, event_source, event_name, read_only, error_code, source_ip_address, access_key_id,

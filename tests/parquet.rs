@@ -4,7 +4,11 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use arrow::array::{FixedSizeBinaryArray, StringArray};
+use parquet::arrow::ArrowWriter;
+use parquet::file::properties::WriterProperties;
 use roletrail::decode::parquet::{ParquetRecords, Room};
 use roletrail::decode::{Item, Limits};
 use roletrail::events::rebuild;
@@ -200,4 +204,52 @@ fn damage_costs_what_is_damaged_and_is_said() {
         }
         assert!(lost > 5, "{name}: {lost}");
     }
+}
+
+/// A table of one column, written with small pages.
+fn one_column(name: &str, values: arrow::array::ArrayRef) -> Vec<u8> {
+    let batch = arrow::array::RecordBatch::try_from_iter([(name, values)]).unwrap();
+    let properties = WriterProperties::builder()
+        .set_dictionary_enabled(false)
+        .set_write_batch_size(10)
+        .set_data_page_row_count_limit(10)
+        .build();
+    let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties)).unwrap();
+    writer.write(&batch).unwrap();
+    writer.into_inner().unwrap()
+}
+
+#[test]
+fn a_page_that_is_no_longer_one_of_data_is_missed() {
+    let events = (0..100).map(|n| Some(wraps::record(n).to_string()));
+    let bytes = one_column("event", Arc::new(events.collect::<StringArray>()));
+    assert_eq!(read(bytes.clone()), (100, 0));
+    // The head of a page begins with its kind, 0 for data: 1, as Thrift writes it, is an index.
+    let is_head = |at: &usize| bytes[*at..].starts_with(&[0x15, 0, 0x15]);
+    // So looks the encoding further on in each head, too: of ten pages all but the first.
+    let heads = (0..bytes.len()).filter(is_head).step_by(2).take(10).skip(1);
+    for head in heads {
+        let mut damaged = bytes.clone();
+        damaged[head + 1] = 2;
+        let (good, bad) = read(damaged);
+        assert_eq!((good, bad), (90, 1), "{head}");
+    }
+}
+
+#[test]
+fn values_of_a_great_fixed_length_are_refused() {
+    let values = |width: i32| {
+        let value = vec![b'x'; width as usize];
+        let values = std::iter::repeat_n(Some(value.as_slice()), 20);
+        let array = FixedSizeBinaryArray::try_from_sparse_iter_with_size(values, width).unwrap();
+        one_column("event", Arc::new(array))
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("wide.parquet");
+    std::fs::write(&file, values(1000)).unwrap();
+    let said = format!("{:?}", load_quietly(&file, Options::default()));
+    assert!(said.contains("great fixed length"), "{said}");
+    std::fs::write(&file, values(16)).unwrap();
+    let said = format!("{:?}", load_quietly(&file, Options::default()));
+    assert!(!said.contains("great fixed length"), "{said}");
 }

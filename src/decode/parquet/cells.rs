@@ -99,7 +99,9 @@ fn value(array: &dyn Array, row: usize, left: &mut usize) -> Result<Value, Odd> 
     match array.data_type() {
         DataType::List(_) => list(&array.as_list::<i32>().value(row), left),
         DataType::LargeList(_) => list(&array.as_list::<i64>().value(row), left),
-        DataType::Timestamp(_, _) => Ok(instant(array, row).map_or(Value::Null, Value::from)),
+        DataType::Timestamp(_, _) => instant(array, row)
+            .map(Value::from)
+            .ok_or_else(|| Odd::Lossy("a time out of range".to_owned())),
         kind => number_or_text(array, row, kind),
     }
 }

@@ -19,7 +19,9 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
     ParquetRecordBatchReaderBuilder,
 };
+use parquet::basic::{ConvertedType, LogicalType, Type};
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use parquet::schema::types::SchemaDescriptor;
 
 use super::raw::RawRecord;
 use super::reject::{Inside, Limits, Place, Reject, message_of};
@@ -35,6 +37,9 @@ const MAGIC: &[u8] = b"PAR1";
 const MOST_FOOTER: u64 = 16 << 20;
 /// Columns, those in structs among them.
 const MOST_COLUMNS: usize = 2048;
+
+/// Bytes of a value of fixed length: those of a large decimal.
+const MOST_WIDTH: i32 = 32;
 /// Rows that are decoded at once.
 const ROWS: usize = 512;
 /// What a row counts for beside its text, so that rows of nothing come to an end.
@@ -57,6 +62,8 @@ pub struct ParquetRecords {
     room: Room,
     /// The next row group.
     group: usize,
+    /// Rows of the group in hand that are still to come.
+    left: u64,
     reader: Option<ParquetRecordBatchReader>,
     rows: Option<(RecordBatch, usize)>,
     number: u64,
@@ -87,6 +94,7 @@ impl ParquetRecords {
             limits,
             room,
             group: 0,
+            left: 0,
             reader: None,
             rows: None,
             number: 0,
@@ -190,6 +198,8 @@ impl ParquetRecords {
                 return None;
             }
             self.group += 1;
+            let rows = file.metadata.metadata().row_group(group).num_rows();
+            self.left = u64::try_from(rows).unwrap_or(0);
             match guarded(|| file.group(group, self.room.page_bytes)) {
                 Ok(reader) => self.reader = reader,
                 Err(trouble) => self.lost(&trouble),
@@ -197,8 +207,16 @@ impl ParquetRecords {
             return Some(());
         };
         match guarded(|| reader.next().transpose().map_err(|e| Trouble::Damage(said(&e)))) {
-            Ok(Some(batch)) if batch.num_rows() > 0 => self.rows = Some((batch, 0)),
+            Ok(Some(batch)) if batch.num_rows() > 0 => {
+                self.left = self.left.wrapping_sub(batch.num_rows() as u64);
+                self.rows = Some((batch, 0));
+            }
             Ok(Some(_)) => {}
+            // The library ends where pages end.
+            Ok(None) if self.left != 0 => {
+                let lost = "it has not as many rows as the footer says".to_owned();
+                self.lost(&Trouble::Damage(lost));
+            }
             Ok(None) => self.reader = None,
             Err(trouble) => self.lost(&trouble),
         }
@@ -274,6 +292,26 @@ fn said(e: &dyn std::error::Error) -> String {
     text.trim_start_matches("Parquet error: ").to_owned()
 }
 
+/// Values of fixed length are laid out as long as the footer says, whatever the pages hold; so are
+/// decimals of any length.
+fn widths(schema: &SchemaDescriptor) -> Result<(), String> {
+    for column in schema.columns() {
+        let decimal = column.converted_type() == ConvertedType::DECIMAL
+            || matches!(column.logical_type_ref(), Some(LogicalType::Decimal { .. }));
+        let (wide, long) = match column.physical_type() {
+            Type::FIXED_LEN_BYTE_ARRAY => (column.type_length() > MOST_WIDTH, true),
+            Type::BYTE_ARRAY => (decimal, false),
+            _ => (false, false),
+        };
+        if wide {
+            let what =
+                if long { "values of a great fixed length" } else { "decimals of any length" };
+            return Err(format!("column {} has {what}, which are not read", column.name()));
+        }
+    }
+    Ok(())
+}
+
 fn open(source: Box<dyn Source>) -> Result<Opened, Trouble> {
     let damage = |what: String| Trouble::Damage(format!("Parquet: {what}"));
     let shared = Shared::new(source).map_err(|e| damage(e.to_string()))?;
@@ -284,6 +322,7 @@ fn open(source: Box<dyn Source>) -> Result<Opened, Trouble> {
     if columns > MOST_COLUMNS {
         return Err(damage(format!("{columns} columns; up to {MOST_COLUMNS} are read")));
     }
+    widths(metadata.file_metadata().schema_descr()).map_err(damage)?;
     let metadata = typed(Arc::new(metadata)).map_err(|e| damage(said(&e)))?;
     let names: Vec<String> = metadata.schema().fields().iter().map(|f| f.name().clone()).collect();
     match Layout::of_columns(&names) {

@@ -160,14 +160,16 @@ impl Pages {
         }
         column.page = page;
         column.values += page.values;
-        if column.is_list && column.values > MOST_LISTED {
-            return Err(refused(format!("a column of lists with more than {MOST_LISTED} values")));
-        }
         if page.is_dictionary {
             column.dictionary_bytes = page.uncompressed;
         } else {
             // Rows of two pages may be in hand at once.
             column.page_bytes = page.uncompressed + column.page_bytes.min(page.uncompressed);
+        }
+        // A row may hold all values of its group.
+        let listed: u64 = columns.iter().filter(|c| c.is_list).map(|c| c.values).sum();
+        if listed > MOST_LISTED {
+            return Err(refused(format!("lists of more than {MOST_LISTED} values in a row group")));
         }
         let all: u64 = columns.iter().map(|c| c.page_bytes + c.dictionary_bytes).sum();
         if all > self.most {

@@ -154,6 +154,9 @@ impl Search {
     fn name_impossible(&self, found: &mut Found) {
         let (keys, more) = self.bucket.odd.take();
         for key in keys {
+            if self.glob.as_ref().is_some_and(|glob| glob.reach(&key) == Reach::No) {
+                continue;
+            }
             let address = self.bucket.address(&key);
             if self.only.wants(std::path::Path::new(&address)) {
                 found.unreadable.push((address.into(), IMPOSSIBLE.to_owned()));
