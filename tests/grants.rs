@@ -4,7 +4,9 @@ mod support;
 
 use roletrail::output::{self, Format, Style};
 use roletrail::pipeline::Loaded;
+use roletrail::sql::saved::Library;
 use serde_json::{Value, json};
+use support::scene::{Caller, HOME, Scene};
 
 /// The rows of a table as JSON.
 fn rows(loaded: &Loaded, table: &str) -> Vec<Value> {
@@ -347,6 +349,32 @@ fn only_the_last_password_before_a_sign_in_is_a_hint() {
         (&Value::Null, &Value::Null)
     );
     assert_eq!(console["origin"], "arn:aws:iam::111111111111:user/anna");
+}
+
+/// Whoever sets a password answers for what is done with it until it is set again, also by the user.
+#[test]
+fn a_password_counts_until_the_next_one() {
+    let (bob, anna) = (Caller::user(HOME, "bob"), Caller::user(HOME, "anna"));
+    let console = anna.with_key(None);
+    let mut scene = Scene::default();
+    let of_anna = json!({ "requestParameters": { "userName": "anna" } });
+    scene.record("08:00:00", &bob, "iam:CreateLoginProfile", of_anna.clone());
+    scene.call("08:30:00", &console, "s3:GetObject");
+    scene.call("09:00:00", &console, "iam:ChangePassword");
+    scene.call("09:30:00", &console, "s3:PutObject");
+    scene.call("09:40:00", &console, "s3:PutObject");
+    scene.record("10:00:00", &bob, "iam:UpdateLoginProfile", of_anna);
+    scene.call("10:30:00", &console, "s3:DeleteObject");
+    scene.call("10:31:00", &anna, "s3:ListBuckets");
+    let saved = Library::built_in();
+    let saved = saved.by_name("minted-credentials").unwrap();
+    let all = saved.sql.replace("$id", "NULL").replace("$since", "NULL").replace("$until", "NULL");
+    let said = format!("SELECT event_name, user_name, calls, actions FROM ({all})");
+    let expected = [
+        "CreateLoginProfile | anna | 1 | [s3:GetObject]",
+        "UpdateLoginProfile | anna | 1 | [s3:DeleteObject]",
+    ];
+    assert_eq!(scene.ask(&said), expected);
 }
 
 /// A key is no proof of who made it where it was used before, or belongs to somebody else.

@@ -163,7 +163,7 @@ fn section<'a>(
 }
 
 const fn lines(columns: &'static [Column]) -> TableDef {
-    TableDef { name: "coverage", doc: "", columns, partition_by: None, lookup: &[], sort_by: &[] }
+    TableDef::answer("coverage", columns)
 }
 
 const LOGS: TableDef = lines(&[

@@ -15,23 +15,19 @@ use crate::store::columns::is_internal;
 use crate::table::build::RowsBuilder;
 use crate::table::{Column, Kind, TableDef, col};
 
-const TABLE_LIST: TableDef = list("tables", TABLE_COLUMNS);
+const TABLE_LIST: TableDef = TableDef::answer("tables", TABLE_COLUMNS);
 const TABLE_COLUMNS: &[Column] = &[col("table", Kind::Text, ""), col("meaning", Kind::Text, "")];
-const COLUMN_LIST: TableDef = list("columns", COLUMN_COLUMNS);
+const COLUMN_LIST: TableDef = TableDef::answer("columns", COLUMN_COLUMNS);
 const COLUMN_COLUMNS: &[Column] =
     &[col("column", Kind::Text, ""), col("type", Kind::Text, ""), col("meaning", Kind::Text, "")];
 
-const FUNCTION_LIST: TableDef = list("functions", FUNCTION_COLUMNS);
+const FUNCTION_LIST: TableDef = TableDef::answer("functions", FUNCTION_COLUMNS);
 const FUNCTION_COLUMNS: &[Column] = &[
     col("function", Kind::Text, ""),
     col("meaning", Kind::Text, ""),
     col("example", Kind::Text, ""),
     col("answer", Kind::Text, ""),
 ];
-
-const fn list(name: &'static str, columns: &'static [Column]) -> TableDef {
-    TableDef { name, doc: "", columns, partition_by: None, lookup: &[], sort_by: &[] }
-}
 
 /// All tables and views that SQL sees, the answer first.
 pub fn tables() -> impl Iterator<Item = &'static TableDef> {

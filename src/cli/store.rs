@@ -214,7 +214,7 @@ fn megabytes(bytes: u64) -> String {
 }
 
 const fn lines(columns: &'static [Column]) -> TableDef {
-    TableDef { name: "store", doc: "", columns, partition_by: None, lookup: &[], sort_by: &[] }
+    TableDef::answer("store", columns)
 }
 
 const TABLES: TableDef = lines(&[

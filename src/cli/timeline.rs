@@ -39,7 +39,7 @@ const ONE_HAT: TableDef = line(&[
 ]);
 
 const fn line(columns: &'static [Column]) -> TableDef {
-    TableDef { name: "timeline", doc: "", columns, partition_by: None, lookup: &[], sort_by: &[] }
+    TableDef::answer("timeline", columns)
 }
 
 /// Runs the command.

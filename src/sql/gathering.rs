@@ -9,6 +9,7 @@ use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, cast};
 use datafusion::optimizer::AnalyzerRule;
+use datafusion::optimizer::analyzer::type_coercion::TypeCoercion;
 
 /// Makes `array_agg(text)` gather plain texts instead of views.
 #[derive(Debug)]
@@ -19,7 +20,8 @@ impl AnalyzerRule for GatherPlainTexts {
         "gather_plain_texts"
     }
 
-    fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
+    fn analyze(&self, plan: LogicalPlan, config: &ConfigOptions) -> Result<LogicalPlan> {
+        let mut changed = false;
         let gathered = plan.transform_up_with_subqueries(|plan| {
             let mut schema = DFSchema::empty();
             plan.inputs().iter().for_each(|input| schema.merge(input.schema()));
@@ -27,12 +29,17 @@ impl AnalyzerRule for GatherPlainTexts {
             let plain = plan.map_expressions(|expr| {
                 let name = names.save(&expr);
                 let plain = expr.transform_up(|expr| Ok(plain(expr, &schema)))?;
+                changed |= plain.transformed;
                 Ok(plain.update_data(|expr| name.restore(expr)))
             })?;
             // What stands above has other types now, too.
-            plain.map_data(LogicalPlan::recompute_schema)
+            if changed { plain.map_data(LogicalPlan::recompute_schema) } else { Ok(plain) }
         })?;
-        Ok(gathered.data)
+        if !changed {
+            return Ok(gathered.data);
+        }
+        // It was fitted to the types before.
+        TypeCoercion::new().analyze(gathered.data, config)
     }
 }
 

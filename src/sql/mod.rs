@@ -28,7 +28,6 @@ use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::planner::ExprPlanner;
 use datafusion::logical_expr::{Expr, LogicalPlan};
-use datafusion::optimizer::analyzer::type_coercion::TypeCoercion;
 use datafusion::optimizer::push_down_filter::PushDownFilter;
 use datafusion::optimizer::simplify_expressions::SimplifyExpressions;
 use datafusion::optimizer::{Optimizer, OptimizerRule};
@@ -253,8 +252,6 @@ fn state(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> SessionState {
         .with_expr_planners(planners)
         .with_optimizer_rules(rules)
         .with_analyzer_rule(Arc::new(gathering::GatherPlainTexts))
-        // What stands above was fitted to the types before.
-        .with_analyzer_rule(Arc::new(TypeCoercion::new()))
         .with_physical_optimizer_rule(Arc::new(sorting::CompactBeforeSorts))
         .build()
 }

@@ -39,9 +39,9 @@ impl AtOnce {
     /// What fits where so many bytes may be used. With a gibibyte a day's files are more than
     /// [`PAYS_FROM`], so that one that has just become worth merging is rewritten once and not in steps.
     pub fn of_memory(bytes: u64) -> AtOnce {
-        let inputs = usize::try_from(bytes / (1 << 30) * 40 + bytes % (1 << 30) * 40 / (1 << 30));
-        let days = if bytes < 1 << 30 { 1 } else { 2 };
-        AtOnce { days, inputs: inputs.unwrap_or(40).clamp(4, 40) }
+        const ENOUGH: u64 = 1 << 30;
+        let inputs = usize::try_from(bytes.min(ENOUGH) * 40 / ENOUGH).unwrap_or(40);
+        AtOnce { days: if bytes < ENOUGH { 1 } else { 2 }, inputs: inputs.max(4) }
     }
 }
 

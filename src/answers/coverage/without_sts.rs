@@ -17,14 +17,7 @@ pub(super) async fn regions(sql: &Sql, wanted: &CoverageFilter) -> Result<Vec<Fi
     );
     filter.fits(&["e.recipient_account_id"], wanted.account.as_deref());
     filter.fits(&["e.aws_region"], wanted.region.as_deref());
-    if let Some(since) = wanted.window.since {
-        let name = filter.bind_instant(since);
-        filter.add(format!("e.event_time >= {name}"));
-    }
-    if let Some(until) = wanted.window.until {
-        let name = filter.bind_instant(until);
-        filter.add(format!("e.event_time < {name}"));
-    }
+    filter.events_in(wanted.window, "e");
     let (clause, params) = filter.finish();
     let statement = format!(
         "SELECT called.* FROM (

@@ -298,16 +298,14 @@ fn widths(schema: &SchemaDescriptor) -> Result<(), String> {
     for column in schema.columns() {
         let decimal = column.converted_type() == ConvertedType::DECIMAL
             || matches!(column.logical_type_ref(), Some(LogicalType::Decimal { .. }));
-        let (wide, long) = match column.physical_type() {
-            Type::FIXED_LEN_BYTE_ARRAY => (column.type_length() > MOST_WIDTH, true),
-            Type::BYTE_ARRAY => (decimal, false),
-            _ => (false, false),
+        let what = match column.physical_type() {
+            Type::FIXED_LEN_BYTE_ARRAY if column.type_length() > MOST_WIDTH => {
+                "values of a great fixed length"
+            }
+            Type::BYTE_ARRAY if decimal => "decimals of any length",
+            _ => continue,
         };
-        if wide {
-            let what =
-                if long { "values of a great fixed length" } else { "decimals of any length" };
-            return Err(format!("column {} has {what}, which are not read", column.name()));
-        }
+        return Err(format!("column {} has {what}, which are not read", column.name()));
     }
     Ok(())
 }
