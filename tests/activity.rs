@@ -1,10 +1,9 @@
 //! The view **activity** joins in several ways, by how much fits a condition. All of them must give the
 //! rows of the one that joins everything.
 
-mod support;
-
 use std::path::Path;
 
+use crate::support;
 use arrow::array::RecordBatch;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use roletrail::generate::{self, WorldOptions};

@@ -3,14 +3,14 @@
 
 #[path = "fuzz/properties.rs"]
 mod properties;
-mod support;
 
 use std::io::Cursor;
 use std::path::Path;
 
+use crate::support;
+use crate::support::wraps;
 use proptest::prelude::*;
 use serde_json::Value;
-use support::wraps;
 
 fn seeds(folder: &str) -> Vec<(String, Vec<u8>)> {
     let files =

@@ -1,15 +1,13 @@
 //! Logs as a case hands them over: archives, several compressions, standard input; and what somebody
 //! hostile makes of them.
 
-mod support;
-
 use std::io::Write;
 use std::process::{Command, Stdio};
 
+use crate::support::wraps::{self, Case, gz, record, records, rejects, tar, zip, zst};
 use roletrail::intake::{Options, Silent};
 use roletrail::pipeline::{self, Loaded};
 use serde_json::json;
-use support::wraps::{self, Case, gz, record, records, rejects, tar, zip, zst};
 
 fn log(n: u32) -> Vec<u8> {
     records(&[record(n)])

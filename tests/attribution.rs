@@ -1,12 +1,11 @@
 //! Who the tool names, against the truth that only the generator of the logs knows.
 
-mod support;
-
 use std::collections::HashMap;
 use std::path::Path;
 
+use crate::support;
+use crate::support::truth::{self, Verdict};
 use roletrail::generate::{self, WorldOptions};
-use support::truth::{self, Verdict};
 
 /// Every resolvable event is attributed as the truth says; of the others none to somebody else.
 fn assert_true(root: &Path) -> truth::Score {

@@ -1,12 +1,10 @@
 //! Containers: the same records give the same events, whatever they are wrapped in, and the books
 //! balance in all of them.
 
-mod support;
-
+use crate::support::wraps::{self, Case, record, subscription};
 use proptest::prelude::*;
 use roletrail::events::rebuild;
 use serde_json::{Value, json};
-use support::wraps::{self, Case, record, subscription};
 
 /// All forms hold what the plain file holds, in the same order.
 fn assert_same(records: &[Value]) {

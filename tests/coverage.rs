@@ -1,11 +1,11 @@
 //! What the logs cover: holes, stopped trails, accounts and grants that are not there, in logs written
 //! by hand so that every reason occurs once.
 
-mod support;
-
 use std::path::Path;
 use std::process::Command;
 
+use crate::support;
+use crate::support::scene::{AWAY, Caller, HOME, Role, Scene};
 use roletrail::answers::Window;
 use roletrail::answers::coverage::{CoverageAnswer, CoverageFilter, Finding, Grain, coverage};
 use roletrail::intake::{Options, Silent};
@@ -14,7 +14,6 @@ use roletrail::pipeline;
 use roletrail::sql::{Source, Sql};
 use roletrail::store::Store;
 use serde_json::{Value, json};
-use support::scene::{AWAY, Caller, HOME, Role, Scene};
 
 /// Writes the records of one region as a delivered file: named for the minute it came.
 fn deliver(dir: &Path, account: &str, region: &str, minute: &str, records: &[Value]) {

@@ -1,11 +1,10 @@
 //! Cases in which a wrong name would be easy: each is told in a few records, and the answer is right,
 //! or unknown with its reason.
 
-mod support;
-
+use crate::support;
+use crate::support::scene::{AWAY, Caller, HOME, Role, Scene};
 use roletrail::generate;
 use serde_json::json;
-use support::scene::{AWAY, Caller, HOME, Role, Scene};
 
 fn denials(scene: &Scene) -> Vec<String> {
     scene.ask(

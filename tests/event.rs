@@ -1,10 +1,9 @@
 //! `roletrail event`: the record as it was, and where it came from.
 
-mod support;
-
 use std::path::Path;
 use std::process::Command;
 
+use crate::support;
 use roletrail::answers::event;
 use roletrail::sql::{Source, Sql};
 use serde_json::{Value, json};

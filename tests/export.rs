@@ -1,13 +1,12 @@
 //! What `export` writes is what other tools read, whole or not at all.
 
-mod support;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::support;
+use crate::support::s3::{Answer, Server};
 use serde_json::{Value, json};
-use support::s3::{Answer, Server};
 
 /// A folder with a store of the sample stories, and the program.
 struct Place {

@@ -1,12 +1,11 @@
 //! Ways of obtaining credentials that no sample story shows: a few records each, and what is said of them.
 
-mod support;
-
+use crate::support;
+use crate::support::scene::{Caller, HOME, Scene};
 use roletrail::output::{self, Format, Style};
 use roletrail::pipeline::Loaded;
 use roletrail::sql::saved::Library;
 use serde_json::{Value, json};
-use support::scene::{Caller, HOME, Scene};
 
 /// The rows of a table as JSON.
 fn rows(loaded: &Loaded, table: &str) -> Vec<Value> {

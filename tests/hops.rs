@@ -1,10 +1,9 @@
 //! Hops that are easily mistaken: in each case the session's caller is right, or unknown with its
 //! reason, and every candidate stands in **links**.
 
-mod support;
-
+use crate::support;
+use crate::support::scene::{AWAY, Caller, HOME, Role, Scene};
 use serde_json::json;
-use support::scene::{AWAY, Caller, HOME, Role, Scene};
 
 /// Calls of S3 with who is behind them.
 fn who(scene: &Scene) -> Vec<String> {

@@ -1,10 +1,8 @@
 //! Logs that somebody wrote to deceive, or that are broken: no name may come of it that the records do
 //! not prove, and nothing may fail.
 
-mod support;
-
+use crate::support::scene::{AWAY, Caller, HOME, Role, Scene, ask, granted};
 use serde_json::{Value, json};
-use support::scene::{AWAY, Caller, HOME, Role, Scene, ask, granted};
 
 /// Calls of S3 with who is behind them.
 const WHO: &str = "SELECT event_name, split_part(origin, '/', -1) AS who, depth, unresolved_reason

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use crate::support;
+
 /// The rooms from left to right; nothing may look to its right.
 const FLOW: &[&str] = &[
     "error", "model", "table", "redact", "sources", "decode", "events", "grants", "sessions",
@@ -79,4 +81,14 @@ fn sample_logs_name_invented_accounts_only() {
     assert!(records > 200);
 }
 
-mod support;
+#[test]
+fn every_file_of_tests_is_run() {
+    let program = std::fs::read_to_string("tests/main.rs").unwrap();
+    for entry in std::fs::read_dir("tests").unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        let test = path.extension().is_some_and(|e| e == "rs") && name != "main";
+        let named = program.lines().any(|line| line == format!("mod {name};"));
+        assert!(!test || named, "{} is not in tests/main.rs", path.display());
+    }
+}

@@ -1,10 +1,9 @@
 //! Reading: nothing lost, nothing doubled, every trouble named with its place.
 
-mod support;
-
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use crate::support;
 use arrow::array::{Array, RecordBatch, StringArray};
 use proptest::prelude::*;
 use roletrail::error::Error;

@@ -1,10 +1,9 @@
 //! Other tools must be able to open a store: DuckDB and polars see the same rows, and times with
 //! their zone.
 
-mod support;
-
 use std::sync::Arc;
 
+use crate::support;
 use arrow::array::{
     ArrayRef, Date32Array, ListBuilder, RecordBatch, StringArray, StringBuilder, StructBuilder,
     TimestampMicrosecondArray, new_null_array,

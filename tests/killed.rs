@@ -111,8 +111,10 @@ fn killed_merging_and_cleaning_cost_nothing() {
     let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(11);
     let mut last = (0, 0);
     for _ in 0..12 {
-        let mut keepers =
-            [start("keeper", KEEPER, dir.path()), start("keeper", KEEPER, dir.path())];
+        let mut keepers = [
+            start("killed::keeper", KEEPER, dir.path()),
+            start("killed::keeper", KEEPER, dir.path()),
+        ];
         for keeper in &mut keepers {
             std::thread::sleep(Duration::from_millis(random.random_range(50..700)));
             keeper.kill().unwrap();
@@ -142,7 +144,7 @@ fn killed_merging_and_cleaning_cost_nothing() {
 }
 
 fn start_writer(dir: &Path) -> Child {
-    start("writer", CHILD, dir)
+    start("killed::writer", CHILD, dir)
 }
 
 fn start(test: &str, told_by: &str, dir: &Path) -> Child {
@@ -194,6 +196,7 @@ fn killed_writers_leave_whole_ingests() {
             last = id;
         }
     }
+    assert!(last > 0, "no ingest went through");
     runtime.block_on(async {
         ingest(dir.path()).await;
         assert_eq!(check(dir.path()).await, last + 1);

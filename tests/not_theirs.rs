@@ -1,9 +1,7 @@
 //! Credentials that fit somebody by a key or a second, and are not theirs all the same.
 
-mod support;
-
+use crate::support::scene::{Caller, HOME, Role, Scene, ask, granted};
 use serde_json::{Value, json};
-use support::scene::{Caller, HOME, Role, Scene, ask, granted};
 
 const ORIGINS: &str = "SELECT origin, chain_strength, unresolved_reason FROM activity
      WHERE event_name = 'GetObject' ORDER BY event_time, access_key_id";

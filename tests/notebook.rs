@@ -1,14 +1,13 @@
 //! The notebook of the worked example runs from start to end with the real packages, finds what the
 //! records themselves say, and holds the outputs that come out.
 //!
-//! `UPDATE_NOTEBOOK=1 cargo test --test notebook` writes what comes out into the notebook, to be
+//! `UPDATE_NOTEBOOK=1 cargo test --test all notebook::` writes what comes out into the notebook, to be
 //! looked at before it is kept.
-
-mod support;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::support;
 use serde_json::Value;
 
 /// Runs the notebook, with other parameters where there are any, and gives what its cells put out.

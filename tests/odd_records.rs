@@ -1,14 +1,13 @@
 //! Records that no honest log has: one event id over two contents, identities that contradict
 //! themselves, crowds in one second.
 
-mod support;
-
+use crate::support;
+use crate::support::scene::{AWAY, Caller, HOME, Role, Scene, ask};
 use roletrail::intake::{Options, Silent};
 use roletrail::pipeline;
 use roletrail::sql::{Params, Source, Sql};
 use roletrail::store::Store;
 use serde_json::{Value, json};
-use support::scene::{AWAY, Caller, HOME, Role, Scene, ask};
 
 const WHO: &str = "SELECT event_name, split_part(origin, '/', -1) AS who, chain_strength,
             unresolved_reason FROM activity ORDER BY event_time, event_name, recipient_account_id";

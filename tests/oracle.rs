@@ -1,12 +1,14 @@
 //! The tool and a slow, obvious second implementation must agree on every input; and the answer
 //! must not depend on how the input is ordered, split or repeated.
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::OnceLock;
 
+use crate::support;
+use crate::support::agree::{assert_agree, linked_tables};
+use crate::support::harm::harm;
+use crate::support::scene::{Caller, HOME, Role, Scene};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use roletrail::generate::{self, WorldOptions};
@@ -15,9 +17,6 @@ use roletrail::pipeline::{self, Loaded};
 use roletrail::sql::{Params, Source, Sql};
 use roletrail::store::Store;
 use serde_json::Value;
-use support::agree::{assert_agree, linked_tables};
-use support::harm::harm;
-use support::scene::{Caller, HOME, Role, Scene};
 
 /// Small worlds with every kind of session, and a last one of all sample stories, which has other
 /// partitions and delegated access; made once.

@@ -1,11 +1,11 @@
 //! Logs in Parquet, written by the programs that people use for it: pyarrow and DuckDB.
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::support;
+use crate::support::{load, truth, wraps};
 use arrow::array::{FixedSizeBinaryArray, StringArray};
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
@@ -15,7 +15,6 @@ use roletrail::events::rebuild;
 use roletrail::intake::{Options, Silent};
 use roletrail::pipeline::{self, Loaded};
 use serde_json::Value;
-use support::{load, truth, wraps};
 
 /// The folder of tables made of `sample-logs`, and the records in them.
 fn tables() -> (tempfile::TempDir, Vec<Value>) {

@@ -1,6 +1,6 @@
 //! Everything in the README that can be run is run, and what it shows is what comes out.
 //!
-//! `UPDATE_README=1 cargo test --test readme` writes what comes out into the README, to be read
+//! `UPDATE_README=1 cargo test --test all readme::` writes what comes out into the README, to be read
 //! before it is kept.
 
 use std::path::Path;

@@ -1,11 +1,10 @@
 //! Redacted logs link like the logs they were made from, and tell nobody's name.
 
-mod support;
-
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::support;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use proptest::prelude::*;

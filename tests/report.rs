@@ -1,14 +1,13 @@
 //! Reports as their readers get them: a page in a real browser, Markdown, JSON; and as a nightly job makes
 //! them, one going on where the last one ended.
 
-mod support;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::support;
+use crate::support::s3::{Answer, Server};
 use serde_json::{Value, json};
-use support::s3::{Answer, Server};
 
 struct Place {
     dir: tempfile::TempDir,

@@ -1,10 +1,8 @@
 //! Several who could have come from one event: one of them did, and where nothing tells which, nobody
 //! is named.
 
-mod support;
-
+use crate::support::scene::{AWAY, Caller, HOME, Role, Scene, ask};
 use serde_json::{Value, json};
-use support::scene::{AWAY, Caller, HOME, Role, Scene, ask};
 
 /// Calls of S3 with who is behind them.
 fn who(scene: &Scene) -> Vec<String> {

@@ -1,12 +1,11 @@
 //! Logs in S3, read as a user reads them, from a server that speaks the protocol.
 
-mod support;
-
 use std::path::Path;
 use std::process::Command;
 
+use crate::support;
+use crate::support::s3::{Answer, Server};
 use serde_json::{Value, json};
-use support::s3::{Answer, Server};
 
 const SECRET: &str = "a-secret-that-nobody-prints";
 const LOG: &str = "AWSLogs/111111111111/CloudTrail/eu-west-1/2024/05/01/a.json.gz";

@@ -1,12 +1,12 @@
 //! A store in S3 is a store: the same answers as a folder, whoever writes, dies or reads meanwhile.
 
-mod support;
-
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
+use crate::support;
+use crate::support::s3::{Answer, Request, Server};
 use roletrail::error::Error;
 use roletrail::events::EVENTS;
 use roletrail::intake::{Options, Silent};
@@ -15,7 +15,6 @@ use roletrail::sources::s3::Settings;
 use roletrail::store::columns::is_internal;
 use roletrail::store::{Location, Store, TABLES, Transaction};
 use serde_json::Value;
-use support::s3::{Answer, Request, Server};
 
 const SECRET: &str = "a-secret-that-nobody-prints";
 const ADDRESS: &str = "s3://stores/team/trail";

@@ -1,12 +1,11 @@
 //! The units that `schedule` prints are read by the tools that will read them, and do their job.
 
-mod support;
-
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::support;
 use serde_json::{Value, json};
 
 /// What it prints for a store and a folder of reports with a blank, a quote and a percent sign in their names.

@@ -1,10 +1,10 @@
 //! `roletrail shell` at a pseudo-terminal and from a pipe.
 
-mod support;
-
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+
+use crate::support;
 
 fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_roletrail"));

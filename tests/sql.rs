@@ -1,12 +1,11 @@
 //! SQL over the sample stories, with expected rows: one file a story, its first line naming the logs.
 //!
-//! `UPDATE_SQL=1 cargo test --test sql` writes what the tool says into the files, to be read and
+//! `UPDATE_SQL=1 cargo test --test all sql::` writes what the tool says into the files, to be read and
 //! judged by eye before it is kept.
-
-mod support;
 
 use std::path::{Path, PathBuf};
 
+use crate::support;
 use arrow::array::{RecordBatch, StringArray};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use roletrail::error::Error;

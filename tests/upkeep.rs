@@ -1,13 +1,12 @@
 //! Looking after a store: merging small files changes no answer and no row, and removing files of the
 //! past takes nothing that a kept snapshot needs.
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::support;
 use arrow::array::RecordBatch;
 use arrow::util::pretty::pretty_format_batches;
 use parquet::file::metadata::ParquetMetaDataReader;

@@ -1,5 +1,4 @@
-//! What several test programs share; each uses only a part of it.
-#![allow(dead_code)]
+//! What the tests of several files share.
 
 pub mod agree;
 pub mod handed;
@@ -12,6 +11,7 @@ pub mod truth;
 pub mod wraps;
 
 use std::path::Path;
+use std::sync::Mutex;
 
 use roletrail::intake::{Options, Silent};
 use roletrail::pipeline::{self, Loaded};
@@ -26,6 +26,8 @@ pub fn debian(name: &str, package: &str) {
         let mut command = std::process::Command::new(name);
         command.arg("--version").output().is_ok_and(|output| output.status.success())
     };
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock();
     if !there() {
         let install = "apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq";
         let install = format!("{install} {package}");
