@@ -19,6 +19,7 @@ use crate::linking::{self, Brought};
 use crate::model::time;
 use crate::redact::{self, Note};
 use crate::sessions::Facts;
+use crate::sessions::packed::PackedFacts;
 use crate::sources::{Found, LeftOut, discover};
 use crate::store::columns::{COVERAGE, FILES, REJECTS};
 use crate::store::compact::{self, AtOnce, Merging};
@@ -311,7 +312,7 @@ impl Sink for StoreSink<'_> {
         Ok(())
     }
 
-    fn keep(&self, facts: Facts) -> Result<()> {
+    fn keep(&self, facts: PackedFacts) -> Result<()> {
         self.brought.add(facts)
     }
 }
@@ -363,7 +364,8 @@ impl Sink for MemorySink {
         Ok(())
     }
 
-    fn keep(&self, facts: Facts) -> Result<()> {
+    fn keep(&self, facts: PackedFacts) -> Result<()> {
+        let facts = facts.unpacked()?;
         self.facts.lock().unwrap_or_else(PoisonError::into_inner).merge(facts);
         Ok(())
     }

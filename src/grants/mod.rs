@@ -33,7 +33,7 @@ use serde::{Deserialize, Serialize};
 use crate::decode::Event;
 use crate::decode::actor;
 use crate::decode::event::names_previous_principal;
-use crate::model::{arn, time};
+use crate::model::{arn, short_ids, time};
 use reading::Reading;
 
 /// Every kind of grant that is understood.
@@ -144,10 +144,12 @@ pub struct Caller {
     /// Who vouches for the name: the identity store of a user's id, the trust anchor of a certificate.
     pub vouched_by: Option<String>,
     /// Session of the caller, if it has one.
+    #[serde(with = "short_ids::option")]
     pub session_id: Option<String>,
     /// When that session began.
     pub created: Option<i64>,
     /// Credential of the caller.
+    #[serde(with = "short_ids")]
     pub credential_id: String,
 }
 
@@ -176,6 +178,8 @@ pub struct Child {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs)] // the fields are the columns of `grants`, described there
 pub struct Grant {
+    /// Not encoded: it is the key that encoded grants are kept under.
+    #[serde(skip)]
     pub event_id: String,
     pub record_hash: u64,
     pub event_time: i64,
@@ -205,6 +209,7 @@ pub struct Grant {
     pub transitive_tag_keys: Vec<String>,
     pub incoming_transitive_tags: Option<String>,
     pub session_policy: Option<String>,
+    #[serde(with = "short_ids::option")]
     pub shared_event_id: Option<String>,
     /// The record that this one puts right, if it is such a one.
     pub corrects: Option<addendum::Correction>,

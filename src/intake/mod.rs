@@ -23,7 +23,7 @@ use arrow::array::RecordBatch;
 use crate::decode::{Limits, Reject};
 use crate::error::Result;
 use crate::redact::Redactor;
-use crate::sessions::Facts;
+use crate::sessions::packed::PackedFacts;
 use crate::sources;
 
 pub use books::{Books, FileBook};
@@ -134,7 +134,7 @@ pub trait Sink: Sync {
     fn rejects(&self, rejects: Vec<books::FileReject>) -> Result<()>;
 
     /// Takes over what linking needs of the events that were written; may come in many pieces.
-    fn keep(&self, facts: Facts) -> Result<()>;
+    fn keep(&self, facts: PackedFacts) -> Result<()>;
 }
 
 /// Sorted events of one day.

@@ -86,7 +86,7 @@ pub fn run(
     }
     let noted = shared.noted.into_inner().unwrap_or_else(PoisonError::into_inner);
     if !noted.facts.is_empty() {
-        sink.keep(noted.facts.unpacked()?)?;
+        sink.keep(noted.facts)?;
     }
     let mut intake = Intake { coverage: noted.coverage, ..Intake::default() };
     intake.left_out = shared.left_out.into_inner();
@@ -226,7 +226,7 @@ impl<'w, 'a> Worker<'w, 'a> {
         let full = full.then(|| std::mem::take(facts));
         drop(noted);
         if let Some(full) = full {
-            self.shared.sink.keep(full.unpacked()?)?;
+            self.shared.sink.keep(full)?;
         }
         let kept = chunk.rows.iter().map(|row| (time::day_of(row.time), row.number));
         self.shared.by_day.add(&chunk.batch, kept)

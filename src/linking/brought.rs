@@ -4,21 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use hashbrown::HashSet;
-use xxhash_rust::xxh3::xxh3_64;
+use hashbrown::{HashMap, HashSet};
 
 use super::state::{Rows, Seconds};
 use crate::error::Result;
-use crate::grants::{Grant, Join};
+use crate::grants::Grant;
 use crate::model::time;
 use crate::sessions::Facts;
 use crate::sessions::link::MARGIN;
 use crate::sessions::outside::Question;
-use crate::store::Transaction;
+use crate::sessions::packed::{Key, PackedFacts, PackedGrant, number_of_key};
 use crate::store::columns::LINKING_STATE;
-
-/// The part that files have which no table will keep.
-const SPILL: &str = "spill";
+use crate::store::{Place, Transaction};
 
 /// Seconds in the units in which facts are counted.
 pub const UNIT: i64 = 60;
@@ -54,14 +51,16 @@ impl<'t> Brought<'t> {
     ///
     /// # Errors
     /// The store's.
-    pub fn add(&self, mut facts: Facts) -> Result<()> {
-        let undated = split_off_undated(&mut facts);
+    pub fn add(&self, packed: PackedFacts) -> Result<()> {
+        let PackedFacts { mut facts, grants } = packed;
+        let undated = split_off_undated(&mut facts, &grants)?;
         let rows = Rows::undated(&undated).and(Rows::dated(&facts, Seconds::ALL));
-        let file = rows.write(self.tx, SPILL)?;
+        let rows = rows.and(Rows::packed(grants.iter().map(|((id, _), grant)| (&**id, grant))));
+        let file = rows.write(self.tx, Place::Spill)?;
         let path = self.tx.path_of(&LINKING_STATE, &file)?;
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         held.files.push(path);
-        held.count(&facts);
+        held.count(&facts, &grants);
         Ok(())
     }
 
@@ -72,41 +71,36 @@ impl<'t> Brought<'t> {
 }
 
 /// Takes out what belongs to no time; the grants among it stay as well.
-fn split_off_undated(facts: &mut Facts) -> Facts {
+fn split_off_undated(facts: &mut Facts, grants: &HashMap<Key, PackedGrant>) -> Result<Facts> {
     let mut undated = Facts::default();
     undated.mentioned = std::mem::take(&mut facts.mentioned);
     undated.names = std::mem::take(&mut facts.names);
     for (id, credential) in facts.credentials.extract_if(|_, facts| facts.second().is_none()) {
         undated.add_credential(id, credential);
     }
-    for (id, grant) in &facts.grants {
-        if matches!(grant.join, Join::LongTermKey | Join::Password) {
-            undated.add_grant(id.clone(), grant.clone());
-        }
+    for (id, grant) in grants.iter().filter(|(_, grant)| grant.is_lasting) {
+        undated.add_grant(id.clone(), grant.unpacked(&id.0)?);
     }
-    undated
+    Ok(undated)
 }
 
 impl Held {
-    fn count(&mut self, facts: &Facts) {
+    fn count(&mut self, facts: &Facts, grants: &HashMap<Key, PackedGrant>) {
         let credentials = facts.credentials.values().filter_map(|facts| facts.second());
-        let grants = facts.grants.values().map(|grant| grant.second());
+        let issues = grants.values().map(|grant| grant.second);
         let calls = facts.shared_calls.iter();
         let calls = calls.map(|call| call.event_time.div_euclid(time::SECOND));
-        for second in credentials.chain(grants).chain(calls) {
+        for second in credentials.chain(issues).chain(calls) {
             *self.counts.entry(second.div_euclid(UNIT)).or_default() += 1;
         }
         let credentials = facts.credentials.values().map(|facts| &facts.sign_in_session_arn);
-        let grants = facts.grants.values().map(|grant| &grant.sign_in_session_arn);
-        let arns = credentials.chain(grants).flatten();
+        let issues = grants.values().map(|grant| &grant.sign_in_session_arn);
+        let arns = credentials.chain(issues).flatten();
         self.raised.extend(arns.map(|arn| Question::SignInSession(arn).number()));
         let keys = facts.credentials.values().filter_map(|facts| facts.access_key_id.as_deref());
         self.used.extend(keys.map(number_of_key));
-        for grant in facts.grants.values() {
-            if let Some(key) = grant.issued_access_key_id.as_deref() {
-                self.issued.push((number_of_key(key), grant.second()));
-            }
-        }
+        let issued = grants.values().filter_map(|grant| Some((grant.issued_key?, grant.second)));
+        self.issued.extend(issued);
     }
 
     /// Whether anything in a stretch of time may have another answer now.
@@ -127,10 +121,6 @@ impl Held {
         let issues = self.issued.iter().filter(|(key, _)| keys.contains(key));
         issues.map(|(_, second)| *second).collect()
     }
-}
-
-fn number_of_key(key: &str) -> u64 {
-    xxh3_64(key.as_bytes())
 }
 
 /// Whether a grant issued one of these keys.

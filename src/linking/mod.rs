@@ -31,7 +31,7 @@ use crate::sessions::link::Scope;
 use crate::sessions::outside::{Outside, Undated};
 use crate::sessions::{Facts, link, rows};
 use crate::store::columns::{LINKING_QUESTIONS, LINKING_STATE};
-use crate::store::{DataFile, Transaction};
+use crate::store::{DataFile, Place, Transaction};
 use crate::table::TableDef;
 use near::Sources;
 use plan::UNDATED_PART;
@@ -99,7 +99,7 @@ pub fn link_and_write(tx: &Transaction, brought: Brought, most: usize) -> Result
     let moved = before.moved(&facts, &moved);
     let mut parts = Parts::default();
     parts.names.insert(UNDATED_PART.to_owned());
-    parts.add(&LINKING_STATE, Some(Rows::undated(&facts).write(tx, UNDATED_PART)?));
+    parts.add(&LINKING_STATE, Some(Rows::undated(&facts).write(tx, Place::Part(UNDATED_PART))?));
     let undated = undated::with_linked(&facts, |linked, undated| -> Result<Undated> {
         for (def, file) in pieces::write_tables(tx, linked, UNDATED_PART)? {
             parts.add(def, file);

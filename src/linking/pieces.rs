@@ -103,7 +103,7 @@ fn one<'r>(
         let state = scope.spawn(|| {
             let mut rows = Rows::dated(&facts, piece);
             told.iter().for_each(|told| rows.add_answer(told.second, &told.id, &told.answer));
-            rows.write(tx, &part)
+            rows.write(tx, Place::Part(&part))
         });
         let tables = write_tables(tx, &linked, &part);
         (tables, state.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))

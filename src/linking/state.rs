@@ -1,6 +1,7 @@
 //! Keeps the facts of linking between ingests, so that old events need not be read again: rows of
 //! **linking_state**, ordered by time, so that a stretch of time can be read alone.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
@@ -15,7 +16,7 @@ use crate::model::time;
 use crate::sessions::Facts;
 use crate::sessions::facts::{CredentialFacts, SharedCall};
 use crate::sessions::outside::{Answer, Question};
-use crate::sessions::packed::{pack, unpack};
+use crate::sessions::packed::{PackedGrant, pack, unpack};
 use crate::store::columns::LINKING_STATE;
 use crate::store::{DataFile, Place, Select, Transaction};
 use crate::table::build::RowsBuilder;
@@ -183,12 +184,16 @@ impl Kept {
             ANSWER => _ = self.answers.insert(key.to_owned(), parsed(value)?),
             CREDENTIAL => self.facts.add_credential(key.to_owned(), parsed(value)?),
             GRANT => {
-                let grant: Box<Grant> = parsed(value)?;
+                let mut grant: Box<Grant> = parsed(value)?;
+                key.clone_into(&mut grant.event_id);
                 self.facts.add_grant((grant.event_id.clone(), grant.record_hash), grant);
             }
             MENTIONED => self.facts.mention(key.to_owned(), parsed(value)?),
             NAMES => self.facts.names.merge(parsed(value)?),
-            SHARED_CALL => _ = self.facts.shared_calls.insert(parsed(value)?),
+            SHARED_CALL => {
+                let call = SharedCall { event_id: key.to_owned(), ..parsed(value)? };
+                self.facts.shared_calls.insert(call);
+            }
             _ => {}
         }
         Ok(())
@@ -216,6 +221,7 @@ enum Value<'f> {
     Answer(&'f Answer),
     Credential(&'f CredentialFacts),
     Grant(&'f Grant),
+    PackedGrant(&'f PackedGrant),
     Names(&'f crate::sessions::names::Names),
     SharedCall(&'f SharedCall),
 }
@@ -229,18 +235,23 @@ impl Value<'_> {
                 number_of_sign_in_session(facts.sign_in_session_arn.as_ref())
             }
             Value::Grant(grant) => number_of_sign_in_session(grant.sign_in_session_arn.as_ref()),
+            Value::PackedGrant(grant) => {
+                number_of_sign_in_session(grant.sign_in_session_arn.as_ref())
+            }
             Value::Names(_) | Value::SharedCall(_) => 0,
         }
     }
 
-    fn packed(&self) -> Result<Vec<u8>> {
+    fn packed(&self) -> Result<Cow<'_, [u8]>> {
         match self {
             Value::Answer(value) => pack(*value),
             Value::Credential(value) => pack(*value),
             Value::Grant(value) => pack(*value),
+            Value::PackedGrant(grant) => return Ok(Cow::Borrowed(&grant.bytes)),
             Value::Names(value) => pack(*value),
             Value::SharedCall(value) => pack(*value),
         }
+        .map(Cow::Owned)
     }
 }
 
@@ -278,6 +289,14 @@ impl<'f> Rows<'f> {
         Rows(credentials.chain(mentioned).chain(grants).chain([names]).collect())
     }
 
+    /// Grants that are encoded already.
+    pub fn packed(grants: impl Iterator<Item = (&'f str, &'f PackedGrant)>) -> Rows<'f> {
+        let row = |(event_id, grant): (&'f str, &'f PackedGrant)| {
+            Row(grant.second, GRANT, event_id, Value::PackedGrant(grant))
+        };
+        Rows(grants.map(row).collect())
+    }
+
     /// These and others.
     pub fn and(mut self, mut others: Rows<'f>) -> Rows<'f> {
         self.0.append(&mut others.0);
@@ -293,7 +312,7 @@ impl<'f> Rows<'f> {
     ///
     /// # Errors
     /// The store's; the encoder's: a defect of ours.
-    pub fn write(mut self, tx: &Transaction, part: &str) -> Result<DataFile> {
+    pub fn write(mut self, tx: &Transaction, place: Place) -> Result<DataFile> {
         self.0.sort_by(|a, b| (a.0, a.1, a.2).cmp(&(b.0, b.1, b.2)));
         let mut builder = RowsBuilder::new(&LINKING_STATE);
         let batches = self.0.chunks(BATCH_ROWS).map(|rows| {
@@ -310,7 +329,7 @@ impl<'f> Rows<'f> {
             builder.finish()
         });
         let batches: &mut dyn Iterator<Item = Result<RecordBatch>> = &mut { batches };
-        tx.write_sorted(&LINKING_STATE, Place::Part(part), self.0.len(), batches)
+        tx.write_sorted(&LINKING_STATE, place, self.0.len(), batches)
     }
 }
 

@@ -42,6 +42,12 @@ impl<T> Packed<T> {
     }
 }
 
+impl Packed<Issue> {
+    fn grant(&self) -> Result<Grant> {
+        Ok(Grant { event_id: self.by.event_id.clone(), ..self.value()? })
+    }
+}
+
 /// Texts are told by numbers here: two with one number only make work.
 struct Credential {
     key: u64,
@@ -50,6 +56,7 @@ struct Credential {
 }
 
 struct Issue {
+    event_id: String,
     key: u64,
     /// Account and user whose password it set.
     password_of: u64,
@@ -91,6 +98,7 @@ impl WithoutDate {
             let user = account.as_deref().zip(user.as_deref());
             let password_of = user.filter(|_| grant.join == Join::Password);
             let by = Issue {
+                event_id: grant.event_id.clone(),
                 key: number(grant.issued_access_key_id.as_deref()),
                 password_of: password_of.map_or(0, |(account, user)| number_of_user(account, user)),
             };
@@ -166,7 +174,7 @@ impl WithoutDate {
     pub fn issues_of(&self, keys: &HashSet<String>) -> Result<Vec<Grant>> {
         let numbers: HashSet<u64> = keys.iter().map(|key| number(Some(key))).collect();
         let near = self.grants.iter().filter(|packed| numbers.contains(&packed.by.key));
-        let mut grants: Vec<Grant> = near.map(Packed::value).collect::<Result<_>>()?;
+        let mut grants: Vec<Grant> = near.map(Packed::grant).collect::<Result<_>>()?;
         grants
             .retain(|grant| grant.issued_access_key_id.as_ref().is_some_and(|k| keys.contains(k)));
         Ok(grants)
@@ -180,7 +188,7 @@ impl WithoutDate {
         let numbers: HashSet<u64> =
             users.iter().map(|(account, user)| number_of_user(account, user)).collect();
         let near = self.grants.iter().filter(|packed| numbers.contains(&packed.by.password_of));
-        let mut grants: Vec<Grant> = near.map(Packed::value).collect::<Result<_>>()?;
+        let mut grants: Vec<Grant> = near.map(Packed::grant).collect::<Result<_>>()?;
         let of = |grant: &Grant| grant.child.account_id.clone().zip(grant.child.user_name.clone());
         grants.retain(|grant| of(grant).is_some_and(|user| users.contains(&user)));
         Ok(grants)

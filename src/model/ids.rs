@@ -54,9 +54,59 @@ fn hashed(prefix: &str, parts: &[&str]) -> String {
     id
 }
 
+/// Bytes of the 130 bits; the last six bits are none of them.
+const ID_BYTES: usize = 17;
+
+/// The first letter of an id of ours, and its bits. `None` for every other text.
+pub fn parse(id: &str) -> Option<(u8, [u8; ID_BYTES])> {
+    let [letter @ (b's' | b'c' | b'x'), b'-', chars @ ..] = id.as_bytes() else { return None };
+    if chars.len() != ID_CHARS {
+        return None;
+    }
+    let (mut bytes, mut filled, mut buffer, mut bits) = ([0; ID_BYTES], 0, 0u32, 0u32);
+    // Two characters more than there are fill the last byte up.
+    for char in chars.iter().chain(b"00") {
+        let value = VALUES.get(usize::from(*char)).copied().flatten()?;
+        buffer = (buffer << 5) | u32::from(value);
+        bits += 5;
+        if bits >= 8 {
+            bits -= 8;
+            *bytes.get_mut(filled)? = (buffer >> bits) as u8;
+            filled += 1;
+        }
+    }
+    Some((*letter, bytes))
+}
+
+/// The id of these parts; `None` where [`parse`] never gives them.
+pub fn from_parts(letter: u8, bytes: [u8; ID_BYTES]) -> Option<String> {
+    let unused = bytes.last().is_some_and(|last| last & 0x3f != 0);
+    if !matches!(letter, b's' | b'c' | b'x') || unused {
+        return None;
+    }
+    let mut id = String::with_capacity(2 + ID_CHARS + 1);
+    id.push(char::from(letter));
+    id.push('-');
+    push_base32(&mut id, &bytes);
+    id.truncate(2 + ID_CHARS);
+    Some(id)
+}
+
+const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
+/// The value of every character of the alphabet.
+const VALUES: [Option<u8>; 128] = {
+    let mut values = [None; 128];
+    let mut value = 0;
+    while value < ALPHABET.len() {
+        values[ALPHABET[value] as usize] = Some(value as u8);
+        value += 1;
+    }
+    values
+};
+
 /// Lower-case base 32 without the letters that are easily misread (Crockford's alphabet).
 fn push_base32(out: &mut String, bytes: &[u8]) {
-    const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
     let (mut buffer, mut bits) = (0u32, 0u32);
     for byte in bytes {
         buffer = (buffer << 8) | u32::from(*byte);

@@ -4,5 +4,6 @@
 
 pub mod arn;
 pub mod ids;
+pub mod short_ids;
 pub mod strength;
 pub mod time;

@@ -5,12 +5,13 @@ use serde::{Deserialize, Serialize};
 use super::values::SmallestValues;
 use crate::decode::Identity;
 use crate::decode::actor::is_temporary;
-use crate::model::{arn, time};
+use crate::model::{arn, short_ids, time};
 
 /// What the records say of one credential. Times are microseconds since 1970.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs)] // the identity fields are those of userIdentity
 pub struct CredentialFacts {
+    #[serde(with = "short_ids::option")]
     pub session_id: Option<String>,
     pub partition: String,
     pub identity_type: Option<String>,

@@ -14,13 +14,17 @@ use super::values::Texts;
 use crate::decode::{Event, Identity};
 use crate::grants::Grant;
 use crate::model::arn::Arn;
+use crate::model::short_ids;
 
 /// One copy of a call that several accounts recorded.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub struct SharedCall {
     /// Empty for an owner's copy that shows none.
+    #[serde(with = "short_ids")]
     pub shared_event_id: String,
+    /// Not encoded: it is the key that encoded calls are kept under.
+    #[serde(skip)]
     pub event_id: String,
     /// Tells two contents under one event id apart.
     pub record_hash: u64,
@@ -29,6 +33,7 @@ pub struct SharedCall {
     /// Whether this copy names the caller only as a principal of another account.
     pub names_account_only: bool,
     pub principal_id: Option<String>,
+    #[serde(with = "short_ids")]
     pub credential_id: String,
 }
 

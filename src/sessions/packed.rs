@@ -2,20 +2,64 @@
 //! there may be one for every ten events.
 
 use hashbrown::HashMap;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::Facts;
 use crate::error::{Error, Result};
-use crate::grants::Grant;
+use crate::grants::{Grant, Join};
 
 /// Event id and content, as in [`super::Facts::grants`].
-type Key = (String, u64);
+pub type Key = (String, u64);
+
+/// A grant as its encoding, and what is asked of it before it is decoded.
+#[derive(Debug)]
+pub struct PackedGrant {
+    /// The encoding, without the event id.
+    pub bytes: Box<[u8]>,
+    /// See [`Grant::second`].
+    pub second: i64,
+    /// Whether it bears on credentials that belong to no time: it made a key or a password that lasts.
+    pub is_lasting: bool,
+    /// See [`number_of_key`].
+    pub issued_key: Option<u64>,
+    /// As in [`Grant`].
+    pub sign_in_session_arn: Option<String>,
+}
+
+impl PackedGrant {
+    fn of(grant: &Grant) -> Result<PackedGrant> {
+        Ok(PackedGrant {
+            bytes: pack(grant)?.into(),
+            second: grant.second(),
+            is_lasting: matches!(grant.join, Join::LongTermKey | Join::Password),
+            issued_key: grant.issued_access_key_id.as_deref().map(number_of_key),
+            sign_in_session_arn: grant.sign_in_session_arn.clone(),
+        })
+    }
+
+    /// The grant of the event `event_id`.
+    ///
+    /// # Errors
+    /// The decoder's: a defect of ours.
+    pub fn unpacked(&self, event_id: &str) -> Result<Box<Grant>> {
+        let mut grant: Box<Grant> = unpack(&self.bytes)?;
+        event_id.clone_into(&mut grant.event_id);
+        Ok(grant)
+    }
+}
+
+/// A number that stands for an access key id.
+pub fn number_of_key(key: &str) -> u64 {
+    xxh3_64(key.as_bytes())
+}
 
 /// Facts whose grants are held as their encodings, by event and content.
 #[derive(Debug, Default)]
 pub struct PackedFacts {
     /// All but the grants.
     pub facts: Facts,
-    grants: HashMap<Key, Box<[u8]>>,
+    /// The grants.
+    pub grants: HashMap<Key, PackedGrant>,
 }
 
 impl PackedFacts {
@@ -26,9 +70,9 @@ impl PackedFacts {
     pub fn add_grant(&mut self, grant: &Grant) -> Result<()> {
         self.facts.note_obtainer(grant);
         let key = (grant.event_id.clone(), grant.record_hash);
-        let known = self.grants.get(&key).map(|bytes| unpack::<Grant>(bytes)).transpose()?;
+        let known = self.grants.get(&key).map(|known| known.unpacked(&key.0)).transpose()?;
         if known.is_none_or(|known| grant.comes_before(&known)) {
-            self.grants.insert(key, pack(grant)?.into());
+            self.grants.insert(key, PackedGrant::of(grant)?);
         }
         Ok(())
     }
@@ -48,8 +92,9 @@ impl PackedFacts {
     /// # Errors
     /// The decoder's: a defect of ours.
     pub fn unpacked(mut self) -> Result<Facts> {
-        for (id, bytes) in self.grants {
-            self.facts.add_grant(id, unpack(&bytes)?);
+        for (id, packed) in self.grants {
+            let grant = packed.unpacked(&id.0)?;
+            self.facts.add_grant(id, grant);
         }
         Ok(self.facts)
     }

@@ -10,7 +10,7 @@ use arrow::datatypes::{Date32Type, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use chrono::NaiveDate;
 use parquet::arrow::{ArrowSchemaConverter, ArrowWriter};
-use parquet::basic::{Compression, ZstdLevel};
+use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::metadata::{ParquetMetaData, SortingColumn};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::{ColumnPath, SchemaDescriptor};
@@ -30,22 +30,40 @@ const SMALL_ROW_GROUP_ROWS: usize = 4 * 1024;
 /// Bytes of a page before compression. A file that is being written holds one for each column.
 const PAGE_BYTES: usize = 256 * 1024;
 
+/// The same of [`LARGE`] columns, and of tables with small row groups, of which a reader takes the whole:
+/// what is in one page is compressed together.
+const LARGE_PAGE_BYTES: usize = 2 * 1024 * 1024;
+
 /// Share of lookups for a value that is not there which a bloom filter lets through.
 const BLOOM_FALSE_POSITIVES: f64 = 0.01;
 
-/// Columns where hardly a value repeats: a dictionary would be built only to be thrown away.
-const NEVER_REPEATED: &[&str] = &[
+/// The same of what is seldom looked for: half the bytes.
+const SELDOM: (&str, f64) = ("request_id", 0.1);
+
+/// Ids, as many as rows or nearly so: a dictionary would be built only to be thrown away, and with the
+/// lengths apart the texts compress to little more than the chance that is in them.
+const IDS: &[&str] = &[
     "event_id",
     "request_id",
     "shared_event_id",
-    "record_hash",
-    "request_parameters",
-    "response_elements",
+    "twin_event_id",
     "proof_event_id",
     "grant_event_id",
+    "issued_session_id",
+    "child_session_id",
     "key",
-    "value",
 ];
+
+/// Access keys, as many as rows: those of one account begin alike.
+const KEYS: &[&str] = &["issued_access_key_id", "child_access_key_id"];
+
+/// The columns that hold most of what there is: a third of a store at the level of the others. They are
+/// read a few rows at a time or not at all, and to compress them better takes one part in thirty of an
+/// ingest.
+const LARGE: &[&str] = &["request_parameters", "response_elements"];
+
+/// The level of zstd for them.
+const LARGE_LEVEL: i32 = 6;
 
 /// A data file that was written but belongs to no table yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,6 +115,8 @@ pub enum Place<'p> {
     /// To a part of a table without partition column; parts are replaced as a whole. The name
     /// consists of lower-case letters, digits and dashes.
     Part(&'p str),
+    /// To no table: it is discarded before the transaction ends, so it need not last.
+    Spill,
 }
 
 /// As [`write`], for batches that come one by one; refuses rows out of order.
@@ -150,6 +170,7 @@ fn write_all(
     let path = match (def.partition_by, place) {
         (Some(column), Place::Day(value)) => format!("{column}={value}/{name}"),
         (None, Place::Part(part)) if is_part(part) => format!("{part}/{name}"),
+        (None, Place::Spill) => format!("spill/{name}"),
         (_, Place::Part(part)) => return Err(wrong(def, &format!("{part:?} is no part"))),
         _ => name,
     };
@@ -159,8 +180,10 @@ fn write_all(
     };
     let check = Check::of(def, partition)?;
     let checked = batches.map(|batch| batch.and_then(|batch| check.batch(batch)));
-    let (size, metadata) = put(at, &format!("{}/{path}", def.name), |file, full| {
-        write_parquet(file, full, def, expected, checked)
+    let lasts = !matches!(place, Place::Spill);
+    let (size, metadata) = put(at, &format!("{}/{path}", def.name), lasts, |file, full| {
+        let properties = properties(def, expected, lasts)?;
+        write_parquet(file, full, def, properties, checked)
     })?;
     Ok(DataFile {
         path,
@@ -231,10 +254,11 @@ pub(super) fn parse_day(text: &str) -> Option<i32> {
         .then(|| Date32Type::from_naive_date(date))
 }
 
-/// Lets `write` write a file of the store. Where that fails there is no file.
+/// Lets `write` write a file of the store, which `lasts` from now on. Where that fails there is no file.
 fn put<T>(
     at: &Location,
     name: &str,
+    lasts: bool,
     write: impl FnOnce(File, &Path) -> Result<(File, T)>,
 ) -> Result<(u64, T)> {
     let full = at.join(name);
@@ -246,7 +270,9 @@ fn put<T>(
             }
             let file = File::create_new(&full).map_err(Error::io(&full))?;
             let written = write(file, &full).and_then(|(file, told)| {
-                file.sync_all().map_err(Error::io(&full))?;
+                if lasts {
+                    file.sync_all().map_err(Error::io(&full))?;
+                }
                 Ok((size(&file)?, told))
             });
             if written.is_err() {
@@ -271,11 +297,10 @@ fn write_parquet(
     file: File,
     path: &Path,
     def: &TableDef,
-    expected: Expected,
+    properties: WriterProperties,
     batches: impl Iterator<Item = Result<RecordBatch>>,
 ) -> Result<(File, ParquetMetaData)> {
     let schema = file_schema(def);
-    let properties = properties(def, &schema, expected.rows, expected.sorted)?;
     let mut buffered = BufWriter::new(file);
     let mut writer = ArrowWriter::try_new(&mut buffered, schema.clone(), Some(properties))?;
     let wanted: Vec<usize> =
@@ -288,42 +313,70 @@ fn write_parquet(
     Ok((file, metadata))
 }
 
-fn properties(
-    def: &TableDef,
-    schema: &Schema,
-    rows: usize,
-    sorted: bool,
-) -> Result<WriterProperties> {
+fn properties(def: &TableDef, expected: Expected, lasts: bool) -> Result<WriterProperties> {
+    let (row_group_rows, page_bytes, level) = shape(def);
+    let level = if lasts { level } else { 1 };
     let mut builder = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
-        .set_max_row_group_row_count(Some(row_group_rows(def)))
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(level)?))
+        .set_max_row_group_row_count(Some(row_group_rows))
         .set_created_by(concat!("roletrail ", env!("CARGO_PKG_VERSION")).to_owned())
-        .set_data_page_size_limit(PAGE_BYTES)
+        .set_data_page_size_limit(page_bytes)
         .set_statistics_enabled(EnabledStatistics::None);
+    // Sized for as many values as rows; the writer folds a filter that has fewer.
+    let ndv = expected.rows.clamp(1, ROW_GROUP_ROWS) as u64;
     for column in def.columns {
         let path = ColumnPath::from(column.name);
         builder = builder.set_column_statistics_enabled(path.clone(), statistics(def, column));
-        if NEVER_REPEATED.contains(&column.name) {
+        if let Some(encoding) = encoding(def, column) {
+            builder = builder.set_column_encoding(path.clone(), encoding);
             builder = builder.set_column_dictionary_enabled(path.clone(), false);
         }
+        if LARGE.contains(&column.name) {
+            let level = ZstdLevel::try_new(LARGE_LEVEL)?;
+            builder = builder
+                .set_column_compression(path.clone(), Compression::ZSTD(level))
+                .set_column_data_page_size_limit(path.clone(), LARGE_PAGE_BYTES);
+        }
         if def.lookup.contains(&column.name) {
-            // Sized for as many values as rows; the writer folds a filter that has fewer.
+            let seldom = column.name == SELDOM.0;
+            let false_positives = if seldom { SELDOM.1 } else { BLOOM_FALSE_POSITIVES };
             builder = builder
                 .set_column_bloom_filter_enabled(path.clone(), true)
-                .set_column_bloom_filter_fpp(path.clone(), BLOOM_FALSE_POSITIVES)
-                .set_column_bloom_filter_max_ndv(path, rows.clamp(1, ROW_GROUP_ROWS) as u64);
+                .set_column_bloom_filter_fpp(path.clone(), false_positives)
+                .set_column_bloom_filter_max_ndv(path, ndv);
         }
     }
-    if sorted {
-        let leaves = ArrowSchemaConverter::new().convert(schema)?;
+    if expected.sorted {
+        let leaves = ArrowSchemaConverter::new().convert(&file_schema(def))?;
         builder = builder.set_sorting_columns(sorting(def, &leaves));
     }
     Ok(builder.build())
 }
 
-fn row_group_rows(def: &TableDef) -> usize {
-    let by_range = def.name == super::columns::LINKING_STATE.name;
-    if by_range { SMALL_ROW_GROUP_ROWS } else { ROW_GROUP_ROWS }
+/// Rows of a row group, bytes of a page, and the level of zstd. What only linking reads is a tenth of what
+/// is written and compresses well, so that more trouble pays.
+fn shape(def: &TableDef) -> (usize, usize, i32) {
+    if def.name == super::columns::LINKING_STATE.name {
+        (SMALL_ROW_GROUP_ROWS, LARGE_PAGE_BYTES, 3)
+    } else {
+        (ROW_GROUP_ROWS, PAGE_BYTES, 1)
+    }
+}
+
+/// The encoding of a column for which a dictionary is the wrong one.
+fn encoding(def: &TableDef, column: &Column) -> Option<Encoding> {
+    let in_order = def.sort_by.first() == Some(&column.name);
+    let looked_up = def.lookup.contains(&column.name);
+    match column.kind {
+        Kind::Time | Kind::Int if in_order => Some(Encoding::DELTA_BINARY_PACKED),
+        Kind::Text if in_order && looked_up => Some(Encoding::DELTA_BYTE_ARRAY),
+        _ if KEYS.contains(&column.name) => Some(Encoding::DELTA_BYTE_ARRAY),
+        _ if IDS.contains(&column.name) => Some(Encoding::DELTA_LENGTH_BYTE_ARRAY),
+        // Times that are not in order differ from row to row.
+        Kind::Time | Kind::Binary => Some(Encoding::PLAIN),
+        _ if LARGE.contains(&column.name) || column.name == "record_hash" => Some(Encoding::PLAIN),
+        _ => None,
+    }
 }
 
 /// Statistics cost two comparisons a value, so only columns have them by which a reader can skip

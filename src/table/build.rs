@@ -21,7 +21,7 @@ pub enum Cell<'r> {
     /// For [`Kind::Text`] and [`Kind::Json`].
     Text(Cow<'r, str>),
     /// For [`Kind::Binary`].
-    Binary(Vec<u8>),
+    Binary(Cow<'r, [u8]>),
     /// For [`Kind::Int`].
     Int(i64),
     /// For [`Kind::Bool`].
@@ -54,8 +54,8 @@ impl<'r> From<&'r str> for Cell<'r> {
         Cell::Text(Cow::Borrowed(value))
     }
 }
-impl From<Vec<u8>> for Cell<'_> {
-    fn from(value: Vec<u8>) -> Self {
+impl<'r> From<Cow<'r, [u8]>> for Cell<'r> {
+    fn from(value: Cow<'r, [u8]>) -> Cell<'r> {
         Cell::Binary(value)
     }
 }

@@ -18,6 +18,7 @@ use roletrail::generate::{self, WorldOptions};
 use roletrail::intake::{Options, Silent, Sink};
 use roletrail::linking::link_in_memory;
 use roletrail::sessions::Facts;
+use roletrail::sessions::packed::PackedFacts;
 use roletrail::sources::{LogFile, discover, open};
 use roletrail::store::Transaction;
 
@@ -175,8 +176,8 @@ impl Sink for Kept {
         panic!("{rejects:?}")
     }
 
-    fn keep(&self, facts: Facts) -> roletrail::error::Result<()> {
-        self.facts.lock().unwrap().merge(facts);
+    fn keep(&self, facts: PackedFacts) -> roletrail::error::Result<()> {
+        self.facts.lock().unwrap().merge(facts.unpacked()?);
         Ok(())
     }
 

@@ -7,6 +7,7 @@ use roletrail::generate::{self, WorldOptions};
 use roletrail::intake::{Options, Silent, seen::Seen};
 use roletrail::linking::link_in_memory;
 use roletrail::sessions::Facts;
+use roletrail::sessions::packed::PackedFacts;
 use roletrail::sources::discover;
 
 #[derive(Default)]
@@ -20,8 +21,8 @@ impl roletrail::intake::Sink for Nowhere {
         Ok(())
     }
 
-    fn keep(&self, facts: Facts) -> roletrail::error::Result<()> {
-        self.0.lock().unwrap().merge(facts);
+    fn keep(&self, facts: PackedFacts) -> roletrail::error::Result<()> {
+        self.0.lock().unwrap().merge(facts.unpacked()?);
         Ok(())
     }
 
