@@ -7,6 +7,7 @@ mod activity;
 mod any_bytes;
 mod archives;
 mod attribution;
+mod benches;
 mod cli;
 mod containers;
 mod coverage;

@@ -22,10 +22,16 @@ use roletrail::sessions::packed::PackedFacts;
 use roletrail::sources::{LogFile, discover, open};
 use roletrail::store::Transaction;
 
+#[allow(dead_code, reason = "tests/benches.rs calls run by itself")]
 fn main() {
     let mut args = std::env::args().skip_while(|arg| arg != "--events").skip(1);
     let events: u64 = args.next().and_then(|n| n.parse().ok()).unwrap_or(1_000_000);
-    let logs = logs(events);
+    run(events, &Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench-logs"));
+}
+
+/// Measures everything once the logs are there, in a folder below `dir`.
+pub fn run(events: u64, dir: &Path) {
+    let logs = logs(events, dir);
     let files =
         discover(&[logs.join("AWSLogs").to_string_lossy().into_owned()], &Default::default())
             .unwrap()
@@ -40,7 +46,7 @@ fn main() {
         report("gunzip, one process a file", by_file, events, json.1, None);
         let by_thread = gunzip(&files, threads);
         report("gunzip, one process a thread", by_thread, events, json.1, None);
-        let (time, peak) = ingest(&logs);
+        let (time, peak) = ingest(&logs, events);
         report("roletrail ingest", time, events, json.1, Some(peak));
         let ratio = |gunzip: Duration| time.as_secs_f64() / gunzip.as_secs_f64();
         println!("ratio to gunzip                 {:6.2} {:6.2}", ratio(by_file), ratio(by_thread));
@@ -55,8 +61,8 @@ fn main() {
     link_and_write(&files, events, json.1);
 }
 
-fn logs(events: u64) -> PathBuf {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("target/bench-logs/{events}"));
+fn logs(events: u64, dir: &Path) -> PathBuf {
+    let dir = dir.join(events.to_string());
     if !dir.join("truth.csv").exists() {
         let _ = std::fs::remove_dir_all(&dir);
         let options = WorldOptions { events, accounts: 20, days: 3, seed: 1, losses: false };
@@ -108,8 +114,8 @@ fn gunzip_by_file(files: &[LogFile], threads: usize) -> Duration {
     timed(|| std::thread::scope(|scope| (0..threads).for_each(|_| _ = scope.spawn(work))))
 }
 
-/// The program itself; it reports its own peak memory.
-fn ingest(logs: &Path) -> (Duration, u64) {
+/// The program itself; it reports its own peak memory, in MiB.
+fn ingest(logs: &Path, events: u64) -> (Duration, u64) {
     let store = tempfile::tempdir_in(logs).unwrap();
     let mut output = None;
     let time = timed(|| {
@@ -120,8 +126,10 @@ fn ingest(logs: &Path) -> (Duration, u64) {
     let output = output.unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{said}");
-    let peak = said.rsplit("peak memory ").next().and_then(|t| t.split(' ').next()?.parse().ok());
-    (time, peak.unwrap_or(0))
+    let books = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(books.contains(&format!("= {events} kept")), "{books}");
+    let (_, peak) = said.rsplit_once("peak memory ").expect("the program says its peak memory");
+    (time, peak.split(' ').next().unwrap().parse().unwrap())
 }
 
 fn inflate(files: &[LogFile]) -> (Duration, f64) {

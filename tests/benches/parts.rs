@@ -1,6 +1,8 @@
 //! Criterion benchmarks of the two parts that are ours: decoding records, linking sessions.
+//!
+//!     cargo bench --bench parts
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput};
 use roletrail::decode::raw::RawRecord;
 use roletrail::decode::{Decoder, Item, Limits, RecordStream};
 use roletrail::generate::{self, WorldOptions};
@@ -9,6 +11,13 @@ use roletrail::linking::link_in_memory;
 use roletrail::sessions::Facts;
 use roletrail::sessions::packed::PackedFacts;
 use roletrail::sources::discover;
+
+#[allow(dead_code, reason = "tests/benches.rs calls run by itself")]
+fn main() {
+    let mut criterion = Criterion::default().sample_size(20).configure_from_args();
+    run(&mut criterion, 20_000);
+    criterion.final_summary();
+}
 
 #[derive(Default)]
 struct Nowhere(std::sync::Mutex<Facts>);
@@ -31,9 +40,9 @@ impl roletrail::intake::Sink for Nowhere {
     }
 }
 
-fn parts(c: &mut Criterion) {
+pub fn run(c: &mut Criterion, events: u64) {
     let dir = tempfile::tempdir().unwrap();
-    let options = WorldOptions { events: 20_000, accounts: 5, days: 1, seed: 1, losses: false };
+    let options = WorldOptions { events, accounts: 5, days: 1, seed: 1, losses: false };
     generate::world(&options, dir.path()).unwrap();
     let root = dir.path().join("AWSLogs").to_string_lossy().into_owned();
     let files = discover(&[root], &Default::default()).unwrap().files;
@@ -48,7 +57,7 @@ fn parts(c: &mut Criterion) {
     }
     let bytes = texts.iter().map(String::len).sum::<usize>() as u64;
     let mut group = c.benchmark_group("decode");
-    group.throughput(Throughput::Bytes(bytes)).sample_size(20);
+    group.throughput(Throughput::Bytes(bytes));
     group.bench_function("records to events", |b| {
         b.iter(|| {
             let mut decoder = Decoder::default();
@@ -64,10 +73,7 @@ fn parts(c: &mut Criterion) {
     roletrail::intake::run(&files, Seen::nothing(), &Options::default(), &sink, &Silent).unwrap();
     let facts = sink.0.into_inner().unwrap();
     let mut group = c.benchmark_group("link");
-    group.throughput(Throughput::Elements(facts.credentials.len() as u64)).sample_size(20);
+    group.throughput(Throughput::Elements(facts.credentials.len() as u64));
     group.bench_function("credentials to origins", |b| b.iter(|| link_in_memory(&facts)));
     group.finish();
 }
-
-criterion_group!(benches, parts);
-criterion_main!(benches);
