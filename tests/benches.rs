@@ -7,9 +7,11 @@ mod parts;
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use criterion::Criterion;
+use roletrail::generate::{self, WorldOptions};
 
 use crate::support::python;
 
@@ -86,5 +88,25 @@ fn growth_with_events_threads_and_files() {
     let plot = fs::read_to_string(dir.path().join("scale.svg")).unwrap();
     for text in ["wall time, s", "peak memory, MiB", "thousand events", "1 thread", "2 threads"] {
         assert!(plot.contains(&format!(">{text}</text>")), "{text}");
+    }
+}
+
+/// Every question is answered by roletrail and by DuckDB with as many rows; the script fails where not.
+#[test]
+fn questions() {
+    let dir = tempfile::tempdir().unwrap();
+    let (logs, store) = (dir.path().join("logs"), dir.path().join("store"));
+    let options = WorldOptions { events: 5000, accounts: 5, days: 2, seed: 1, losses: false };
+    generate::world(&options, &logs).unwrap();
+    let mut ingest = Command::new(PROGRAM);
+    assert!(ingest.arg("--store").arg(&store).arg("ingest").arg(&logs).status().unwrap().success());
+    let printed =
+        python::run("../benches/questions.py", &[Path::new(PROGRAM), &store, Path::new("1")]);
+    let rows = rows(&printed);
+    assert_eq!(rows[0], ["question", "command", "query", "in shell", "DuckDB"]);
+    assert_eq!(rows[2..].len(), 11, "{printed}");
+    for row in &rows[2..] {
+        let asked = row[1..].iter().filter(|cell| !cell.is_empty());
+        assert!(asked.count() > 0, "{row:?}");
     }
 }

@@ -94,15 +94,16 @@ def quoted(text):
 
 
 def duckdb_load(logs, out, threads):
-    """Records are parsed once, by the reader itself, into a typed struct. Tried on 200,000 events:
+    """Records are parsed once, by the reader itself, into a typed struct. Tried on 200,000 events, with two
+    runs of each (processor time, peak memory):
 
-        typed struct in read_json                          2.3 s of processor time   this one
-        read_json_objects, then from_json of the document  2.5 s
-        JSON[] in read_json, then from_json of a record    2.8 s
-        JSON[] in read_json, then ->> for each column      8.8 s
+        typed struct in read_json                          2.2 s, 2.4 s   312 MiB   this one
+        read_json_objects, then from_json of the document  2.0 s, 2.1 s   404 MiB
+        JSON[] in read_json, then from_json of a record    2.2 s, 2.2 s   396 MiB
+        JSON[] in read_json, then ->> for each column      9.4 s, 9.9 s   597 MiB
 
-    Keeping the order of the files costs a fifth more and 90 MiB. Smaller row groups hold less in memory
-    at the same speed (580 MiB by default, 280 MiB so)."""
+    Of a million events the first two are equal (10.1 s and 10.7 s; 10.1 s and 10.9 s). Keeping the order of
+    the files costs a tenth more; row groups of the default size cost 270 MiB more and are no faster."""
     import duckdb
 
     leaves = {
@@ -142,16 +143,17 @@ def duckdb_load(logs, out, threads):
 
 def clickhouse_load(logs, out, threads):
     """Records are parsed once, by the reader itself, into an array of typed tuples; the arrays of the
-    members are taken out of it, and only then made rows. Tried on 200,000 events:
+    members are taken out of it, and only then made rows. Tried on 200,000 events, with two runs of each
+    (processor time):
 
-        arrays of members, then ARRAY JOIN                          2.4 s of processor time   this one
-        the same, parsed by JSONExtract from the whole document     2.5 s
-        ARRAY JOIN first, then the members (each copies the tuple)  9.0 s
-        JSONExtractArrayRaw, ARRAY JOIN, JSONExtract of a record    9.8 s
+        arrays of members, then ARRAY JOIN                          2.1 s, 2.2 s   this one
+        the same, parsed by JSONExtract from the whole document     2.1 s, 2.2 s
+        ARRAY JOIN first, then the members (each copies the tuple)  6.9 s, 7.1 s
+        JSONExtractArrayRaw, ARRAY JOIN, JSONExtract of a record    7.6 s, 8.0 s
 
-    Row groups of 100,000 rows hold less in memory at the same speed (900 MiB by default, 720 MiB so).
-    An absent list of resources is an empty one: arrays cannot be null. Text of nested parts stays as it
-    was; booleans are read as text because CloudTrail has both true and "true"."""
+    Row groups of 100,000 rows take 150 MiB less than those of the default size, at the same speed. An
+    absent list of resources is an empty one: arrays cannot be null. Text of nested parts stays as it was;
+    booleans are read as text because CloudTrail has both true and "true"."""
     from chdb.session import Session
 
     def resource(arn, account):
