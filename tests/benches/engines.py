@@ -90,7 +90,7 @@ def type_of(node, struct, leaves):
 
 
 def quoted(text):
-    return "'" + str(text).replace("\\", "\\\\").replace("'", "''") + "'"
+    return "'" + str(text).replace("'", "''") + "'"
 
 
 def duckdb_load(logs, out, threads):

@@ -71,11 +71,12 @@ def main():
         measure.generated(program, logs, args.events)
     if (logs / "AWSLogs").exists():
         logs = logs / "AWSLogs"
-    files = sum(path.name.endswith(".json.gz") for path in measure.files(logs))
+    files = sum(path.endswith(".json.gz") for path in measure.files(logs))
     if not files:
         sys.exit(f"{logs} has no files *.json.gz; --events N makes some")
     measure.warm(logs)
-    print(f"{files:,} files, {measure.megabytes(measure.size(logs))} gzipped, {threads} threads")
+    _, gzipped = measure.size(logs)
+    print(f"{files:,} files, {measure.megabytes(gzipped)} gzipped, {threads} threads")
     measure.head("load", "wall time", "processor time", "peak memory", "rows")
     rows = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -90,7 +91,7 @@ def main():
             else:
                 measure.row(*shown, f"{cost.peak:.0f} MiB", f"{min(rows[name]):,}")
         if len(set.union(*rows.values()) - {None}) != 1:
-            sys.exit(f"the numbers of rows differ: {rows}")
+            sys.exit("the numbers of rows differ; has LOGS anything but delivered files of events?")
         outs = [work / "duckdb-0.parquet", work / "clickhouse-0.parquet"]
         compared = measure.measured([sys.executable, ENGINES, "compare", work / "store-0", *outs])
         print(f"\nequal, row by row, in {compared.out.strip()} columns")

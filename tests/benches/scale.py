@@ -41,7 +41,7 @@ def ingest(program, out, logs, threads):
     store = out / "store"
     shutil.rmtree(store, ignore_errors=True)
     cost, books = measure.ingest(program, store, logs, threads)
-    stored = measure.size(store)
+    _, stored = measure.size(store)
     shutil.rmtree(store)
     return cost, books, stored
 
@@ -65,7 +65,7 @@ def growth(program, out, numbers, threads):
     for events in sorted(numbers):
         logs = measure.generated(program, out / f"logs-{events}", events)
         measure.warm(logs)
-        gzipped, files = measure.size(logs), len(measure.files(logs))
+        files, gzipped = measure.size(logs)
         for count in threads:
             cost, (records, kept, _), stored = ingest(program, out, logs, count)
             if kept != events:
@@ -79,7 +79,7 @@ def growth(program, out, numbers, threads):
 def split(large, tiny):
     """The same records in files of one, two and three in turn."""
     counts = itertools.cycle([1, 2, 3])
-    for path in measure.files(large):
+    for path in sorted(large.rglob("*.json.gz")):
         folder = tiny / path.relative_to(large).parent
         folder.mkdir(parents=True, exist_ok=True)
         records = iter(json.loads(gzip.decompress(path.read_bytes()))["Records"])
@@ -108,8 +108,8 @@ def tiny_files(program, out, files, threads):
         measure.warm(logs)
         cost, counted, stored = ingest(program, out, logs, threads)
         books.add(counted)
-        sizes = map(measure.megabytes, [measure.size(logs), stored])
-        number = len(measure.files(logs))
+        number, gzipped = measure.size(logs)
+        sizes = map(measure.megabytes, [gzipped, stored])
         measure.row(f"{counted[1]:,}", f"{number:,}", *sizes, *shown(cost, counted[0]))
     if len(books) != 1:
         sys.exit(f"other books from the same records: {books}")
