@@ -57,7 +57,7 @@ fn loads_side_by_side() {
     let shown: Vec<_> = rows[2..].iter().map(|row| (row[0], row[4])).collect();
     let expected = [
         ("gunzip, one process a file", ""),
-        ("gunzip, one process a thread", ""),
+        ("gunzip, many files a process", ""),
         ("DuckDB", "2,000"),
         ("ClickHouse's engine", "2,000"),
         ("roletrail ingest", "2,000"),

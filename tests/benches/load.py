@@ -7,7 +7,7 @@ Needs the packages duckdb, chdb and deltalake (tests/python/requirements.txt). L
 delivered files; with `--events`, one of so many invented events is made where it is absent. Files are in
 the page cache; what is written goes to the folder for temporary files ($TMPDIR) and is removed.
 
-- gunzip: every file to nowhere, no more; one process a file, and one process a thread.
+- gunzip: every file to nowhere, no more; a process for each file, then one for as many as it takes.
 - DuckDB and ClickHouse's engine (chdb): engines.py, into one Parquet file.
 - roletrail ingest: into a new store; books, duplicates, grants, sessions and chains included.
 
@@ -58,7 +58,7 @@ def ways(program, logs, work, threads, files):
         return cost, records
 
     yield "gunzip, one process a file", gunzip(1)
-    yield "gunzip, one process a thread", gunzip(-(-files // threads))
+    yield "gunzip, many files a process", gunzip(-(-files // threads))
     yield "DuckDB", engine("duckdb")
     yield "ClickHouse's engine", engine("clickhouse")
     yield "roletrail ingest", ours
