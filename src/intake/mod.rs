@@ -85,7 +85,7 @@ impl Options {
         Options {
             threads: 0,
             memory: bytes,
-            waiting_bytes: share(48 << 20),
+            waiting_bytes: share(44 << 20),
             most_facts: share(MOST_FACTS).clamp(FEWEST_FACTS, LARGEST_PIECE),
             inflated_bytes: 16 << 30,
             page_bytes: bytes / 8 * 3,

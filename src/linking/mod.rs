@@ -88,7 +88,7 @@ pub fn link_and_write(tx: &Transaction, brought: Brought, most: usize) -> Result
     let stretches = plan::stretches(tx.parts(&LINKING_STATE)?);
     let stored = stretches.iter().any(|stretch| !stretch.files.is_empty());
     let mut facts = undated::read(tx)?;
-    let before = Before::of(&facts)?;
+    let before = Before::of(tx, &facts)?;
     let brought = undated::read_files(tx, &held.files)?;
     let mut moved = undated::sessions_without_date(&brought);
     let mut changed = undated::passwords(&brought);
@@ -98,20 +98,13 @@ pub fn link_and_write(tx: &Transaction, brought: Brought, most: usize) -> Result
     moved.retain(|_| stored);
     let moved = before.moved(&facts, &moved);
     let mut parts = Parts::default();
-    parts.names.insert(UNDATED_PART.to_owned());
-    parts.add(&LINKING_STATE, Some(Rows::undated(&facts).write(tx, Place::Part(UNDATED_PART))?));
-    let undated = undated::with_linked(&facts, |linked, undated| -> Result<Undated> {
-        for (def, file) in pieces::write_tables(tx, linked, UNDATED_PART)? {
-            parts.add(def, file);
-        }
-        Ok(undated)
-    })?;
+    let (undated, answers) = link_undated(tx, &facts, &mut parts)?;
     changed.extend(held.raised.iter().map(|number| (*number, i64::MIN)));
     if stored {
-        let others = before.changed(&facts, &undated);
+        let others = before.changed(&answers);
         changed.extend(others.into_iter().map(|number| (number, i64::MIN)));
     }
-    drop(before);
+    drop((before, answers));
     let facts = WithoutDate::of(facts)?;
     let sources = Sources { tx, stretches: &stretches, held: &held, undated: &facts };
     let mut run = Run::new(sources, undated, most, changed);
@@ -124,6 +117,32 @@ pub fn link_and_write(tx: &Transaction, brought: Brought, most: usize) -> Result
     }
     held.files.iter().try_for_each(|path| tx.discard(path))?;
     Ok(parts)
+}
+
+/// Links what belongs to no time and writes it; gives what is to be told of it, also as numbers of questions
+/// and answers.
+fn link_undated(
+    tx: &Transaction,
+    facts: &Facts,
+    parts: &mut Parts,
+) -> Result<(Undated, BTreeMap<u64, u64>)> {
+    let part = UNDATED_PART;
+    parts.names.insert(part.to_owned());
+    std::thread::scope(|scope| {
+        let state = scope.spawn(|| Rows::undated(facts).write(tx, Place::Part(part)));
+        let (undated, answers) = undated::with_linked(facts, |linked, undated| {
+            let answers = undated::all_answers(facts, &undated);
+            for (def, file) in pieces::write_tables(tx, linked, part)? {
+                parts.add(def, file);
+            }
+            Ok((undated, answers))
+        })?;
+        let numbers = answers.iter().map(|(question, answer)| (*question, Some(*answer)));
+        parts.add(&LINKING_QUESTIONS, Some(questions::write(tx, part, numbers)?));
+        let state = state.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        parts.add(&LINKING_STATE, Some(state));
+        Ok((undated, answers))
+    })
 }
 
 /// Links everything at once, without a store: the tables, as batches.

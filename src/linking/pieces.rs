@@ -15,7 +15,7 @@ use super::near::{Sources, principals_elsewhere};
 use super::plan::part_name;
 use super::questions;
 use super::recent::Told;
-use super::state::{Rows, Seconds, write_numbers};
+use super::state::{Rows, Seconds};
 use super::stretch::Run;
 use crate::error::{Error, Result};
 use crate::sessions::Linked;
@@ -111,7 +111,7 @@ fn one<'r>(
     let (mut tables, state) = (tables?, state?);
     _ = written_to.set(tx.path_of(&LINKING_STATE, &state)?);
     tables.push((&LINKING_STATE, Some(state)));
-    let asked = write_numbers(tx, &LINKING_QUESTIONS, &part, &asked)?;
+    let asked = questions::write(tx, &part, asked.into_iter().map(|number| (number, None)))?;
     tables.push((&LINKING_QUESTIONS, Some(asked)));
     Ok(Files { part, tables })
 }

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use arrow::array::Int64Array;
 use hashbrown::HashSet;
 
-use super::plan::{Stretch, part_name};
+use super::plan::{Stretch, UNDATED_PART, part_name};
 use crate::error::Result;
 use crate::sessions::Linked;
 use crate::sessions::outside::Question;
-use crate::store::Transaction;
 use crate::store::columns::LINKING_QUESTIONS;
+use crate::store::{DataFile, Place, Transaction};
+use crate::table::build::RowsBuilder;
 use crate::table::typed;
 
 /// Numbers of all questions that the linking of a stretch may have asked; rather too many than too few.
@@ -72,6 +73,48 @@ pub fn asked(linked: &Linked, principals: &BTreeSet<(String, String)>) -> BTreeS
         }
     }
     asked
+}
+
+/// Writes questions, in order, for the part `part` of the table; with numbers of their answers, where those
+/// belong to no time.
+///
+/// # Errors
+/// The store's.
+pub fn write(
+    tx: &Transaction,
+    part: &str,
+    questions: impl Iterator<Item = (u64, Option<u64>)>,
+) -> Result<DataFile> {
+    let signed =
+        |(number, answer): (u64, Option<u64>)| (number.cast_signed(), answer.map(u64::cast_signed));
+    let mut sorted: Vec<(i64, Option<i64>)> = questions.map(signed).collect();
+    sorted.sort_unstable();
+    let mut builder = RowsBuilder::new(&LINKING_QUESTIONS);
+    for (number, answer) in &sorted {
+        builder.push(vec![(*number).into(), (*answer).into()]);
+    }
+    let batch = std::iter::once(builder.finish());
+    tx.write_sorted(&LINKING_QUESTIONS, Place::Part(part), sorted.len(), batch)
+}
+
+/// The answers that the store has to questions that belong to no time, both as numbers.
+///
+/// # Errors
+/// The store's.
+pub fn undated_answers(tx: &Transaction) -> Result<BTreeMap<u64, u64>> {
+    let parts = tx.parts(&LINKING_QUESTIONS)?;
+    let files = parts.get(UNDATED_PART).map_or(&[][..], Vec::as_slice);
+    let mut all = BTreeMap::new();
+    tx.read_files(&LINKING_QUESTIONS, &["number", "answer"], files, None, |batch| {
+        let questions: &Int64Array = typed(&batch, "number")?;
+        let answers: &Int64Array = typed(&batch, "answer")?;
+        let unsigned = |value: &i64| value.cast_unsigned();
+        all.extend(
+            questions.values().iter().map(unsigned).zip(answers.values().iter().map(unsigned)),
+        );
+        Ok(())
+    })?;
+    Ok(all)
 }
 
 /// Whether a stretch asked one of these, when it was last linked. Each has the second from which on it

@@ -37,7 +37,8 @@ pub const UNDATED: i64 = i64::MIN;
 static FORMAT: LazyLock<i64> = LazyLock::new(|| {
     let version = env!("CARGO_PKG_VERSION");
     let call = SharedCall::default();
-    let fields = (version, Join::ALL, CredentialFacts::default(), Grant::default(), call);
+    let (facts, grant) = (CredentialFacts::default(), Grant::default());
+    let fields = (version, Join::ALL, facts, grant, call, Answer::nobody());
     let described = serde_json::to_vec(&fields).unwrap_or_default();
     xxh3_64(&described).cast_signed()
 });
@@ -345,24 +346,6 @@ pub fn count_stored(tx: &Transaction, files: &[PathBuf], mut each: impl FnMut(i6
         facts.for_each(|row| each(seconds.value(row)));
         Ok(())
     })
-}
-
-/// A table of one column of numbers, in order.
-///
-/// # Errors
-/// The store's.
-pub fn write_numbers(
-    tx: &Transaction,
-    def: &'static crate::table::TableDef,
-    part: &str,
-    numbers: &std::collections::BTreeSet<u64>,
-) -> Result<DataFile> {
-    let mut sorted: Vec<i64> = numbers.iter().map(|n| n.cast_signed()).collect();
-    sorted.sort_unstable();
-    let mut builder = RowsBuilder::new(def);
-    sorted.iter().for_each(|number| builder.push(vec![(*number).into()]));
-    let batch = builder.finish();
-    tx.write_sorted(def, Place::Part(part), sorted.len(), std::iter::once(batch))
 }
 
 fn damaged(tx: &Transaction, what: &str) -> Error {

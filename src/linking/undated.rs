@@ -9,6 +9,7 @@ use hashbrown::{HashMap, HashSet};
 
 use super::brought::{Held, issued_one_of};
 use super::plan::{Stretch, UNDATED_PART};
+use super::questions;
 use super::state::{Choice, Kept, UNDATED, Wanted, single};
 use crate::error::Result;
 use crate::grants::Join;
@@ -68,26 +69,25 @@ pub fn with_linked<R>(
 }
 
 impl Before {
-    /// What facts say.
+    /// What the store's facts say, and what was said of them.
     ///
     /// # Errors
-    /// The encoder's: a defect of ours.
-    pub fn of(facts: &Facts) -> Result<Before> {
+    /// The store's.
+    pub fn of(tx: &Transaction, facts: &Facts) -> Result<Before> {
         let first_calls = first_calls(facts);
         Ok(Before {
-            answers: with_linked(facts, |_, undated| Ok(all_answers(facts, &undated)))?,
+            answers: questions::undated_answers(tx)?,
             first_calls: first_calls.into_iter().map(|(id, at)| (id.to_owned(), at)).collect(),
             keys: keys(facts).into_iter().map(str::to_owned).collect(),
         })
     }
 
     /// Numbers of the questions whose answers are others now.
-    pub fn changed(&self, facts: &Facts, undated: &Undated) -> BTreeSet<u64> {
-        let now = all_answers(facts, undated);
+    pub fn changed(&self, now: &BTreeMap<u64, u64>) -> BTreeSet<u64> {
         let differ = |a: &BTreeMap<u64, u64>, b: &BTreeMap<u64, u64>| -> Vec<u64> {
             a.iter().filter(|(q, answer)| b.get(q) != Some(answer)).map(|(q, _)| *q).collect()
         };
-        differ(&now, &self.answers).into_iter().chain(differ(&self.answers, &now)).collect()
+        differ(now, &self.answers).into_iter().chain(differ(&self.answers, now)).collect()
     }
 
     /// Seconds whose role sessions without date have changed, those where they stood before among them.
@@ -124,8 +124,8 @@ pub fn passwords(brought: &Facts) -> BTreeMap<u64, i64> {
     since
 }
 
-/// Everything that stretches of time may ask, but for passwords.
-fn all_answers(facts: &Facts, undated: &Undated) -> BTreeMap<u64, u64> {
+/// Everything that stretches of time may ask, but for passwords: numbers of questions and answers.
+pub fn all_answers(facts: &Facts, undated: &Undated) -> BTreeMap<u64, u64> {
     let mut all = answers_by_number(&facts.names, undated);
     let mut keys: BTreeMap<&str, Vec<(i64, &str)>> = BTreeMap::new();
     for grant in facts.grants.values() {

@@ -127,7 +127,8 @@ impl Answer {
         Answer { facts: Box::new(facts), ..Answer::nobody() }
     }
 
-    fn nobody() -> Answer {
+    /// What is said where nothing is known.
+    pub fn nobody() -> Answer {
         let origin = Origin::unknown("parent_unresolved", None);
         Answer {
             facts: Box::default(),
@@ -238,7 +239,7 @@ pub struct Undated {
 
 #[derive(Debug)]
 struct PackedAnswer {
-    /// See [`number_of`].
+    /// Stands for the answer.
     number: u64,
     bytes: Box<[u8]>,
     /// What the bytes say, once that was asked.
@@ -247,8 +248,8 @@ struct PackedAnswer {
 
 impl PackedAnswer {
     fn of(answer: &Answer) -> Result<PackedAnswer> {
-        let (number, bytes) = (number_of(answer), pack(answer)?.into());
-        Ok(PackedAnswer { number, bytes, answer: OnceLock::new() })
+        let bytes = pack(answer)?.into_boxed_slice();
+        Ok(PackedAnswer { number: xxh3_64(&bytes), bytes, answer: OnceLock::new() })
     }
 
     fn answer(&self) -> &Answer {

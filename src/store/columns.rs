@@ -103,6 +103,7 @@ pub const LINKING_QUESTIONS: TableDef = TableDef {
 #[rustfmt::skip]
 const LINKING_QUESTION_COLUMNS: &[Column] = &[
     col("number", Int, "a number that stands for a question"),
+    col("answer", Int, "a number that stands for its answer: of what belongs to no time"),
 ];
 
 /// Whether a table is none of the contract.

@@ -25,7 +25,7 @@ use crate::table::{Column, Kind, TableDef};
 const ROW_GROUP_ROWS: usize = 128 * 1024;
 
 /// The same of tables that are read by small ranges of what they are sorted by.
-const SMALL_ROW_GROUP_ROWS: usize = 4 * 1024;
+const SMALL_ROW_GROUP_ROWS: usize = 8 * 1024;
 
 /// Bytes of a page before compression. A file that is being written holds one for each column.
 const PAGE_BYTES: usize = 256 * 1024;
@@ -56,6 +56,12 @@ const IDS: &[&str] = &[
 
 /// Access keys, as many as rows: those of one account begin alike.
 const KEYS: &[&str] = &["issued_access_key_id", "child_access_key_id"];
+
+/// The same where the name stands for what repeats in other tables.
+const OWN: &[(&str, &str, Encoding)] = &[
+    ("credentials", "access_key_id", Encoding::DELTA_BYTE_ARRAY),
+    ("sessions", "session_id", Encoding::DELTA_LENGTH_BYTE_ARRAY),
+];
 
 /// The columns that hold most of what there is: a third of a store at the level of the others. They are
 /// read a few rows at a time or not at all, and to compress them better takes one part in thirty of an
@@ -331,6 +337,12 @@ fn properties(def: &TableDef, expected: Expected, lasts: bool) -> Result<WriterP
             builder = builder.set_column_encoding(path.clone(), encoding);
             builder = builder.set_column_dictionary_enabled(path.clone(), false);
         }
+        if column.kind == Kind::Resources {
+            let level = ZstdLevel::try_new(LARGE_LEVEL)?;
+            let arn = [column.name, "list", "element", "arn"].map(str::to_owned).to_vec();
+            builder =
+                builder.set_column_compression(ColumnPath::new(arn), Compression::ZSTD(level));
+        }
         if LARGE.contains(&column.name) {
             let level = ZstdLevel::try_new(LARGE_LEVEL)?;
             builder = builder
@@ -367,6 +379,10 @@ fn shape(def: &TableDef) -> (usize, usize, i32) {
 fn encoding(def: &TableDef, column: &Column) -> Option<Encoding> {
     let in_order = def.sort_by.first() == Some(&column.name);
     let looked_up = def.lookup.contains(&column.name);
+    let own = OWN.iter().find(|(table, name, _)| (*table, *name) == (def.name, column.name));
+    if let Some((_, _, encoding)) = own {
+        return Some(*encoding);
+    }
     match column.kind {
         Kind::Time | Kind::Int if in_order => Some(Encoding::DELTA_BINARY_PACKED),
         Kind::Text if in_order && looked_up => Some(Encoding::DELTA_BYTE_ARRAY),
