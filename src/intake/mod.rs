@@ -33,7 +33,7 @@ pub use worker::{Intake, run};
 const MEMORY: u64 = 1 << 30;
 
 /// Enough that cutting costs nothing, few enough for a small part of that.
-const MOST_FACTS: u64 = 48_000;
+const MOST_FACTS: u64 = 43_000;
 
 /// With fewer facts at once, most of the time goes into what lies near the ends of a stretch.
 const FEWEST_FACTS: usize = 6_000;
@@ -85,7 +85,7 @@ impl Options {
         Options {
             threads: 0,
             memory: bytes,
-            waiting_bytes: share(44 << 20),
+            waiting_bytes: share(48 << 20),
             most_facts: share(MOST_FACTS).clamp(FEWEST_FACTS, LARGEST_PIECE),
             inflated_bytes: 16 << 30,
             page_bytes: bytes / 8 * 3,
