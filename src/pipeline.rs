@@ -131,7 +131,7 @@ async fn ingest_once(
     let linked = if unchanged {
         None
     } else {
-        Some(linking::link_and_write(&tx, brought, options.most_facts)?)
+        Some(linking::link_and_write(&tx, brought, options.most_facts, options.workers())?)
     };
     let now = chrono::Utc::now().timestamp_micros();
     append(&mut tx, &FILES, ledger::file_rows(&intake.books, now)?)?;

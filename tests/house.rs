@@ -83,12 +83,12 @@ fn sample_logs_name_invented_accounts_only() {
 
 #[test]
 fn every_file_of_tests_is_run() {
-    let program = std::fs::read_to_string("tests/main.rs").unwrap();
+    let program = std::fs::read_to_string("tests/all.rs").unwrap();
     for entry in std::fs::read_dir("tests").unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap();
-        let test = path.extension().is_some_and(|e| e == "rs") && name != "main";
+        let test = path.extension().is_some_and(|e| e == "rs") && name != "all";
         let named = program.lines().any(|line| line == format!("mod {name};"));
-        assert!(!test || named, "{} is not in tests/main.rs", path.display());
+        assert!(!test || named, "{} is not in tests/all.rs", path.display());
     }
 }

@@ -79,11 +79,16 @@ fn table_name(def: &TableDef) -> Option<&'static str> {
 }
 
 /// Links what was brought and what it touches; writes all rows that may have changed. No stretch of time
-/// has more than about `most` facts.
+/// has more than about `most` facts; with one of `threads` nothing is done at once.
 ///
 /// # Errors
 /// The store's.
-pub fn link_and_write(tx: &Transaction, brought: Brought, most: usize) -> Result<Parts> {
+pub fn link_and_write(
+    tx: &Transaction,
+    brought: Brought,
+    most: usize,
+    threads: usize,
+) -> Result<Parts> {
     let held = brought.into_held();
     let stretches = plan::stretches(tx.parts(&LINKING_STATE)?);
     let stored = stretches.iter().any(|stretch| !stretch.files.is_empty());
@@ -98,7 +103,7 @@ pub fn link_and_write(tx: &Transaction, brought: Brought, most: usize) -> Result
     moved.retain(|_| stored);
     let moved = before.moved(&facts, &moved);
     let mut parts = Parts::default();
-    let (undated, answers) = link_undated(tx, &facts, &mut parts)?;
+    let (undated, answers) = link_undated(tx, threads, &facts, &mut parts)?;
     changed.extend(held.raised.iter().map(|number| (*number, i64::MIN)));
     if stored {
         let others = before.changed(&answers);
@@ -106,7 +111,7 @@ pub fn link_and_write(tx: &Transaction, brought: Brought, most: usize) -> Result
     }
     drop((before, answers));
     let facts = WithoutDate::of(facts)?;
-    let sources = Sources { tx, stretches: &stretches, held: &held, undated: &facts };
+    let sources = Sources { tx, stretches: &stretches, held: &held, undated: &facts, threads };
     let mut run = Run::new(sources, undated, most, changed);
     for stretch in &stretches {
         let moved = moved.iter().any(|second| stretch.seconds.holds(*second));
@@ -123,25 +128,42 @@ pub fn link_and_write(tx: &Transaction, brought: Brought, most: usize) -> Result
 /// and answers.
 fn link_undated(
     tx: &Transaction,
+    threads: usize,
     facts: &Facts,
     parts: &mut Parts,
 ) -> Result<(Undated, BTreeMap<u64, u64>)> {
     let part = UNDATED_PART;
     parts.names.insert(part.to_owned());
-    std::thread::scope(|scope| {
-        let state = scope.spawn(|| Rows::undated(facts).write(tx, Place::Part(part)));
-        let (undated, answers) = undated::with_linked(facts, |linked, undated| {
+    let write_state = || Rows::undated(facts).write(tx, Place::Part(part));
+    let (state, linked) = both(threads, write_state, || {
+        undated::with_linked(facts, |linked, undated| {
             let answers = undated::all_answers(facts, &undated);
-            for (def, file) in pieces::write_tables(tx, linked, part)? {
+            for (def, file) in pieces::write_tables(tx, threads, linked, part)? {
                 parts.add(def, file);
             }
             Ok((undated, answers))
-        })?;
-        let numbers = answers.iter().map(|(question, answer)| (*question, Some(*answer)));
-        parts.add(&LINKING_QUESTIONS, Some(questions::write(tx, part, numbers)?));
-        let state = state.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-        parts.add(&LINKING_STATE, Some(state));
-        Ok((undated, answers))
+        })
+    });
+    let (undated, answers) = linked?;
+    let numbers = answers.iter().map(|(question, answer)| (*question, Some(*answer)));
+    parts.add(&LINKING_QUESTIONS, Some(questions::write(tx, part, numbers)?));
+    parts.add(&LINKING_STATE, Some(state?));
+    Ok((undated, answers))
+}
+
+/// Does two things, at once where there are threads for it.
+fn both<A: Send, B>(
+    threads: usize,
+    first: impl FnOnce() -> A + Send,
+    second: impl FnOnce() -> B,
+) -> (A, B) {
+    if threads < 2 {
+        return (first(), second());
+    }
+    std::thread::scope(|scope| {
+        let first = scope.spawn(first);
+        let second = second();
+        (first.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), second)
     })
 }
 

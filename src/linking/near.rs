@@ -29,6 +29,8 @@ pub struct Sources<'s> {
     pub held: &'s Held,
     /// Facts that belong to no time.
     pub undated: &'s WithoutDate,
+    /// How many threads may work at once.
+    pub threads: usize,
 }
 
 impl Sources<'_> {

@@ -10,13 +10,13 @@ use std::thread::ScopedJoinHandle;
 
 use hashbrown::HashMap;
 
-use super::Parts;
 use super::near::{Sources, principals_elsewhere};
 use super::plan::part_name;
 use super::questions;
 use super::recent::Told;
 use super::state::{Rows, Seconds};
 use super::stretch::Run;
+use super::{Parts, both};
 use crate::error::{Error, Result};
 use crate::sessions::Linked;
 use crate::sessions::outside::Answer;
@@ -28,8 +28,8 @@ use crate::table::TableDef;
 /// Where the answers of a piece were written to, once they are.
 pub type WrittenTo = Arc<OnceLock<PathBuf>>;
 
-/// Pieces that are under way at once, whatever the number of cores: each holds some tens of thousands of
-/// facts.
+/// Pieces that are under way at once, however many threads there may be: each holds some tens of thousands
+/// of facts.
 const AT_ONCE: usize = 2;
 
 /// What goes from piece to piece, in order of time: who has it may link.
@@ -72,7 +72,7 @@ pub fn in_turn<'r>(
             let (pass, next) = channel();
             let mine = std::mem::replace(&mut turn, next);
             under_way.push_back(scope.spawn(move || one(sources, *piece, &mine, &pass)));
-            if under_way.len() >= AT_ONCE {
+            if under_way.len() >= sources.threads.min(AT_ONCE) {
                 under_way.pop_front().map(&mut finish).transpose()?;
             }
         }
@@ -99,15 +99,13 @@ fn one<'r>(
     }
     _ = pass.send(turn);
     let asked = questions::asked(&linked, &principals);
-    let (tables, state) = std::thread::scope(|scope| {
-        let state = scope.spawn(|| {
-            let mut rows = Rows::dated(&facts, piece);
-            told.iter().for_each(|told| rows.add_answer(told.second, &told.id, &told.answer));
-            rows.write(tx, Place::Part(&part))
-        });
-        let tables = write_tables(tx, &linked, &part);
-        (tables, state.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-    });
+    let write_state = || {
+        let mut rows = Rows::dated(&facts, piece);
+        told.iter().for_each(|told| rows.add_answer(told.second, &told.id, &told.answer));
+        rows.write(tx, Place::Part(&part))
+    };
+    let threads = sources.threads;
+    let (state, tables) = both(threads, write_state, || write_tables(tx, threads, &linked, &part));
     let (mut tables, state) = (tables?, state?);
     _ = written_to.set(tx.path_of(&LINKING_STATE, &state)?);
     tables.push((&LINKING_STATE, Some(state)));
@@ -117,7 +115,12 @@ fn one<'r>(
 }
 
 /// Two threads share the tables: they are few, and of very different sizes.
-pub fn write_tables(tx: &Transaction, linked: &Linked, part: &str) -> Result<Written> {
+pub fn write_tables(
+    tx: &Transaction,
+    threads: usize,
+    linked: &Linked,
+    part: &str,
+) -> Result<Written> {
     let next = AtomicUsize::new(0);
     let some_tables = || -> Result<Written> {
         let mut written = Written::new();
@@ -132,10 +135,8 @@ pub fn write_tables(tx: &Transaction, linked: &Linked, part: &str) -> Result<Wri
         }
         Ok(written)
     };
-    std::thread::scope(|scope| {
-        let others = scope.spawn(some_tables);
-        let mut written = some_tables()?;
-        written.extend(others.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
-        Ok(written)
-    })
+    let (others, mine) = both(threads, some_tables, some_tables);
+    let mut written = mine?;
+    written.extend(others?);
+    Ok(written)
 }

@@ -1,4 +1,4 @@
-//! What a stretch of time asked elsewhere.
+//! What a stretch of time asked elsewhere; and of what belongs to no time, what was answered.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,10 +6,11 @@ use arrow::array::Int64Array;
 use hashbrown::HashSet;
 
 use super::plan::{Stretch, UNDATED_PART, part_name};
+use super::state::{damaged, refuse_gaps};
 use crate::error::Result;
 use crate::sessions::Linked;
 use crate::sessions::outside::Question;
-use crate::store::columns::LINKING_QUESTIONS;
+use crate::store::columns::{LINKING_QUESTIONS, LINKING_STATE};
 use crate::store::{DataFile, Place, Transaction};
 use crate::table::build::RowsBuilder;
 use crate::table::typed;
@@ -105,7 +106,11 @@ pub fn undated_answers(tx: &Transaction) -> Result<BTreeMap<u64, u64>> {
     let parts = tx.parts(&LINKING_QUESTIONS)?;
     let files = parts.get(UNDATED_PART).map_or(&[][..], Vec::as_slice);
     let mut all = BTreeMap::new();
+    if files.is_empty() && tx.parts(&LINKING_STATE)?.contains_key(UNDATED_PART) {
+        return Err(damaged(tx, &LINKING_QUESTIONS, "lacks its part of what has no date"));
+    }
     tx.read_files(&LINKING_QUESTIONS, &["number", "answer"], files, None, |batch| {
+        refuse_gaps(tx, &LINKING_QUESTIONS, &batch)?;
         let questions: &Int64Array = typed(&batch, "number")?;
         let answers: &Int64Array = typed(&batch, "answer")?;
         let unsigned = |value: &i64| value.cast_unsigned();
@@ -136,6 +141,7 @@ pub fn asks_one_of(
     let files = parts.get(&part_name(stretch.seconds.from)).map_or(&[][..], Vec::as_slice);
     let mut asks = false;
     tx.read_files(&LINKING_QUESTIONS, &["number"], files, None, |batch| {
+        refuse_gaps(tx, &LINKING_QUESTIONS, &batch)?;
         let asked: &Int64Array = typed(&batch, "number")?;
         asks |= asked.values().iter().any(|number| numbers.contains(&number.cast_unsigned()));
         Ok(())

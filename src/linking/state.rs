@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use arrow::array::{BinaryArray, BooleanArray, Int64Array, RecordBatch, StringArray};
+use arrow::array::{Array, BinaryArray, BooleanArray, Int64Array, RecordBatch, StringArray};
 use hashbrown::{HashMap, HashSet};
 use serde::de::DeserializeOwned;
 use xxhash_rust::xxh3::xxh3_64;
@@ -15,12 +15,13 @@ use crate::grants::{Grant, Join};
 use crate::model::time;
 use crate::sessions::Facts;
 use crate::sessions::facts::{CredentialFacts, SharedCall};
+use crate::sessions::names::Names;
 use crate::sessions::outside::{Answer, Question};
 use crate::sessions::packed::{PackedGrant, pack, unpack};
 use crate::store::columns::LINKING_STATE;
 use crate::store::{DataFile, Place, Select, Transaction};
 use crate::table::build::RowsBuilder;
-use crate::table::typed;
+use crate::table::{TableDef, typed};
 
 const ANSWER: &str = "answer";
 const CREDENTIAL: &str = "credential";
@@ -37,8 +38,8 @@ pub const UNDATED: i64 = i64::MIN;
 static FORMAT: LazyLock<i64> = LazyLock::new(|| {
     let version = env!("CARGO_PKG_VERSION");
     let call = SharedCall::default();
-    let (facts, grant) = (CredentialFacts::default(), Grant::default());
-    let fields = (version, Join::ALL, facts, grant, call, Answer::nobody());
+    let (facts, grant, names) = (CredentialFacts::default(), Grant::default(), Names::default());
+    let fields = (version, Join::ALL, facts, grant, call, names, Answer::nobody());
     let described = serde_json::to_vec(&fields).unwrap_or_default();
     xxh3_64(&described).cast_signed()
 });
@@ -158,20 +159,23 @@ impl Kept {
             ranges: &ranges,
             judge_by: &["at", "kind", "key", "about", "format"],
             judge: &mut |batch| {
+                refuse_gaps(tx, &LINKING_STATE, batch)?;
                 let formats: &Int64Array = typed(batch, "format")?;
                 if formats.values().iter().any(|format| *format != *FORMAT) {
-                    return Err(damaged(tx, "was written by another version of roletrail"));
+                    let what = "was written by another version of roletrail";
+                    return Err(damaged(tx, &LINKING_STATE, what));
                 }
                 judged(batch, wanted)
             },
         };
         tx.read_files(&LINKING_STATE, &["kind", "key", "value"], files, Some(select), |batch| {
+            refuse_gaps(tx, &LINKING_STATE, &batch)?;
             let kinds: &StringArray = typed(&batch, "kind")?;
             let keys: &StringArray = typed(&batch, "key")?;
             let values: &BinaryArray = typed(&batch, "value")?;
             for row in 0..batch.num_rows() {
                 self.take(kinds.value(row), keys.value(row), values.value(row))
-                    .map_err(|e| damaged(tx, &format!("cannot be read ({e})")))?;
+                    .map_err(|e| damaged(tx, &LINKING_STATE, &format!("cannot be read ({e})")))?;
             }
             Ok(())
         })
@@ -195,7 +199,7 @@ impl Kept {
                 let call = SharedCall { event_id: key.to_owned(), ..parsed(value)? };
                 self.facts.shared_calls.insert(call);
             }
-            _ => {}
+            _ => return Err(Error::Encoding(format!("there is no kind {kind:?}"))),
         }
         Ok(())
     }
@@ -223,7 +227,7 @@ enum Value<'f> {
     Credential(&'f CredentialFacts),
     Grant(&'f Grant),
     PackedGrant(&'f PackedGrant),
-    Names(&'f crate::sessions::names::Names),
+    Names(&'f Names),
     SharedCall(&'f SharedCall),
 }
 
@@ -348,8 +352,23 @@ pub fn count_stored(tx: &Transaction, files: &[PathBuf], mut each: impl FnMut(i6
     })
 }
 
-fn damaged(tx: &Transaction, what: &str) -> Error {
-    let name = LINKING_STATE.name;
+/// Refuses a batch in which a value is missing: linking writes all of them, and a row without its key or
+/// number would be taken for another one.
+///
+/// # Errors
+/// [`Error::Store`], with the table and the column.
+pub fn refuse_gaps(tx: &Transaction, def: &TableDef, batch: &RecordBatch) -> Result<()> {
+    let schema = batch.schema();
+    let mut columns = schema.fields().iter().zip(batch.columns());
+    match columns.find(|(_, column)| column.null_count() > 0) {
+        Some((field, _)) => Err(damaged(tx, def, &format!("lacks values of {}", field.name()))),
+        None => Ok(()),
+    }
+}
+
+/// What is said of a table that linking keeps for itself and cannot use.
+pub fn damaged(tx: &Transaction, def: &TableDef, what: &str) -> Error {
+    let name = def.name;
     Error::Store {
         path: tx.location().path(),
         message: format!("its table {name} {what}; ingest the logs into a new store"),

@@ -17,7 +17,9 @@ use crate::grants::columns::GRANTS;
 use crate::model::time;
 use crate::sessions::Facts;
 use crate::sessions::link::{Scope, first_calls};
-use crate::sessions::outside::{Outside, Question, Undated, answers_by_number, number_of};
+use crate::sessions::outside::{
+    Outside, Question, Undated, add_answer, answers_by_number, number_of,
+};
 use crate::sessions::{Linked, link};
 use crate::store::Transaction;
 use crate::store::columns::LINKING_STATE;
@@ -141,7 +143,7 @@ pub fn all_answers(facts: &Facts, undated: &Undated) -> BTreeMap<u64, u64> {
     }
     for (key, mut known) in keys {
         known.sort_unstable();
-        all.insert(Question::Key(key).number(), number_of(&known));
+        add_answer(&mut all, Question::Key(key), number_of(&known));
     }
     all
 }

@@ -320,16 +320,22 @@ fn only(keys: &BTreeSet<String>) -> Option<&str> {
 pub fn answers_by_number(names: &Names, undated: &Undated) -> BTreeMap<u64, u64> {
     let mut all = BTreeMap::new();
     names.each_answer(|question, answer| {
-        all.insert(question.number(), xxh3_64(answer.as_bytes()));
+        add_answer(&mut all, question, xxh3_64(answer.as_bytes()));
     });
     for (id, answer) in &undated.answers {
-        all.insert(Question::Answer(id).number(), answer.number);
+        add_answer(&mut all, Question::Answer(id), answer.number);
     }
     for (session, keys) in &undated.keys {
         // A third key changes nothing: which of two it was is not known either.
-        all.insert(Question::OnlyKeyOf(session).number(), number_of(&only(keys)));
+        add_answer(&mut all, Question::OnlyKeyOf(session), number_of(&only(keys)));
     }
     all
+}
+
+/// Adds an answer. Of two questions with one number, each changes what stands there.
+pub fn add_answer(all: &mut BTreeMap<u64, u64>, question: Question, answer: u64) {
+    let known = all.entry(question.number()).or_default();
+    *known = known.wrapping_add(answer);
 }
 
 /// A number that stands for an answer.

@@ -109,3 +109,55 @@ pub fn pack<T: serde::Serialize>(value: &T) -> Result<Vec<u8>> {
 pub fn unpack<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     postcard::from_bytes(bytes).map_err(|e| Error::Encoding(e.to_string()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::grants::Caller;
+    use crate::model::ids;
+    use crate::sessions::facts::{CredentialFacts, SharedCall};
+
+    #[test]
+    fn facts_come_back_as_they_were_whatever_their_ids() {
+        let session = ids::session_id("aws", "111111111111", "AROAEXAMPLE:anna", Some(5));
+        let uuid = "145959ab-361b-4dc2-a447-a09bbe2c1be0";
+        for id in [None, Some(""), Some(uuid), Some(session.as_str()), Some("s-none of ours")] {
+            let (id, text) = (id.map(str::to_owned), id.unwrap_or_default().to_owned());
+            let caller =
+                Caller { session_id: id.clone(), credential_id: text.clone(), ..Caller::default() };
+            let grant = Grant {
+                event_id: text.clone(),
+                shared_event_id: id.clone(),
+                principal: Some(Box::new(caller.clone())),
+                caller,
+                ..Grant::default()
+            };
+            let packed = PackedGrant::of(&grant).unwrap();
+            assert_eq!(*packed.unpacked(&grant.event_id).unwrap(), grant);
+            let facts = CredentialFacts { session_id: id, ..CredentialFacts::default() };
+            assert_eq!(unpack::<CredentialFacts>(&pack(&facts).unwrap()).unwrap(), facts);
+            let call = SharedCall {
+                shared_event_id: text.clone(),
+                credential_id: text,
+                ..SharedCall::default()
+            };
+            assert_eq!(unpack::<SharedCall>(&pack(&call).unwrap()).unwrap(), call);
+        }
+    }
+
+    #[test]
+    fn what_a_grant_is_asked_before_it_is_decoded_is_what_it_says() {
+        let grant = Grant {
+            event_time: 5_000_001,
+            join: Join::Password,
+            issued_access_key_id: Some("ASIAEXAMPLE1".to_owned()),
+            sign_in_session_arn: Some("arn:aws:signin:::session/1".to_owned()),
+            ..Grant::default()
+        };
+        let packed = PackedGrant::of(&grant).unwrap();
+        assert_eq!((packed.second, packed.is_lasting), (5, true));
+        assert_eq!(packed.issued_key, Some(number_of_key("ASIAEXAMPLE1")));
+        assert_eq!(packed.sign_in_session_arn, grant.sign_in_session_arn);
+        assert!(!PackedGrant::of(&Grant::default()).unwrap().is_lasting);
+    }
+}

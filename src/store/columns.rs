@@ -1,5 +1,5 @@
 //! The columns of the tables about the input itself (**files**, **rejects**, **coverage**) and of the
-//! internal **linking_state**.
+//! internal **linking_state** and **linking_questions**.
 
 use crate::table::Kind::{Binary, Int, Text, Time};
 use crate::table::{Column, TableDef, col};
@@ -90,7 +90,8 @@ const LINKING_STATE_COLUMNS: &[Column] = &[
     col("value", Binary, "its value"),
 ];
 
-/// Which answers from elsewhere the linking of a stretch of time rests on; not part of the contract.
+/// Which answers from elsewhere the linking of a stretch of time rests on, and the answers of what belongs
+/// to no time, as numbers; not part of the contract.
 pub const LINKING_QUESTIONS: TableDef = TableDef {
     name: "linking_questions",
     doc: "Internal: what the linking of a stretch of time asked outside of it, so that it is linked again when an answer has changed. May change in any version.",

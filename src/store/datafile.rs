@@ -63,6 +63,9 @@ const OWN: &[(&str, &str, Encoding)] = &[
     ("sessions", "session_id", Encoding::DELTA_LENGTH_BYTE_ARRAY),
 ];
 
+/// Hashes, or mostly so.
+const NUMBERS: &[&str] = &["record_hash", "answer", "about"];
+
 /// The columns that hold most of what there is: a third of a store at the level of the others. They are
 /// read a few rows at a time or not at all, and to compress them better takes one part in thirty of an
 /// ingest.
@@ -390,7 +393,9 @@ fn encoding(def: &TableDef, column: &Column) -> Option<Encoding> {
         _ if IDS.contains(&column.name) => Some(Encoding::DELTA_LENGTH_BYTE_ARRAY),
         // Times that are not in order differ from row to row.
         Kind::Time | Kind::Binary => Some(Encoding::PLAIN),
-        _ if LARGE.contains(&column.name) || column.name == "record_hash" => Some(Encoding::PLAIN),
+        _ if LARGE.contains(&column.name) || NUMBERS.contains(&column.name) => {
+            Some(Encoding::PLAIN)
+        }
         _ => None,
     }
 }

@@ -8,7 +8,7 @@ Of the columns of `events`, a plain load leaves out those that take a program: `
 `credential_id` (whose call it was), `record_hash` (duplicates by content) and `extra` (whatever has no
 column of its own). Nor does it drop duplicates and session tokens, or keep books.
 
-Parquet is compressed with Zstandard, level 1, as roletrail does.
+Parquet is compressed with Zstandard, level 1; roletrail takes level 6 for its three largest columns.
 """
 
 import json
@@ -242,8 +242,9 @@ def compare(store, *outs):
         return f"SELECT hash({', '.join(map(values, names))}) FROM {view}"
 
     def lacking(names, these, those):
-        """Rows of these that those lack."""
-        sql = f"SELECT count(*) FROM ({rows(these, names)} EXCEPT {rows(those, names)})"
+        """Rows of these that those lack; a row of ours that is there twice is one too many."""
+        minus = "EXCEPT ALL" if these == "ours" else "EXCEPT"
+        sql = f"SELECT count(*) FROM ({rows(these, names)} {minus} {rows(those, names)})"
         return db.execute(sql).fetchone()[0]
 
     for out in outs:
