@@ -1,8 +1,6 @@
 //! Ids in the encoding of facts: a session id and a UUID are each a number that was written out as text,
 //! and such a number hardly compresses. For `#[serde(with = "…")]`.
 
-use std::borrow::Cow;
-
 use serde::de::{Error, Visitor};
 use serde::{Deserializer, Serializer};
 
@@ -39,14 +37,14 @@ fn restored(bytes: &[u8]) -> Option<String> {
 struct Bytes;
 
 impl Visitor<'_> for Bytes {
-    type Value = Cow<'static, str>;
+    type Value = String;
 
     fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
         f.write_str("the bytes of an id")
     }
 
     fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Self::Value, E> {
-        restored(bytes).map(Cow::Owned).ok_or_else(|| E::custom("no id"))
+        restored(bytes).ok_or_else(|| E::custom("no id"))
     }
 }
 
@@ -63,7 +61,7 @@ pub fn serialize<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::E
 /// # Errors
 /// The decoder's.
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    deserializer.deserialize_bytes(Bytes).map(Cow::into_owned)
+    deserializer.deserialize_bytes(Bytes)
 }
 
 /// The same of what may be absent: no bytes stand for nothing.

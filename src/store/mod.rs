@@ -32,6 +32,7 @@ pub mod compact;
 mod datafile;
 mod delta;
 mod info;
+mod layout;
 mod location;
 mod log;
 pub mod marks;
