@@ -48,12 +48,38 @@ pub fn canonical(text: &str) -> Result<Canonical<'_>, TooDeep> {
 
 /// The hash of a string value with this content.
 pub fn hash_text(text: &str) -> u64 {
-    xxh3_64(text.as_bytes())
+    hash_scalar::text(text.as_bytes())
 }
 
-/// The hash of one member of an object; an object's hash is the wrapping sum over its members.
-pub fn hash_member(key: &str, value: u64) -> u64 {
-    xxh3_64_with_seed(key.as_bytes(), value)
+/// The hash of one member of an object; an object's hash is the wrapping sum over its members and the hash
+/// of an object without any.
+pub fn hash_member(key: impl AsRef<[u8]>, value: u64) -> u64 {
+    xxh3_64_with_seed(key.as_ref(), value)
+}
+
+/// The hash of an object without members.
+pub(super) const OBJECT: u64 = 0x6f62_6a65_6374;
+/// The hash of an array without elements.
+pub(super) const ARRAY: u64 = 0x0061_7272_6179;
+
+/// The hash of an array with one element more.
+pub(super) fn hash_element(array: u64, element: u64) -> u64 {
+    array.rotate_left(7) ^ hash_member("", element)
+}
+
+/// Hashes of values that hold no others.
+pub(super) mod hash_scalar {
+    use super::{hash_member, xxh3_64};
+
+    /// Of a string with this content.
+    pub fn text(content: &[u8]) -> u64 {
+        xxh3_64(content)
+    }
+
+    /// Of a literal or an integer, as it is written.
+    pub fn other(written: &[u8]) -> u64 {
+        hash_member("number", xxh3_64(written))
+    }
 }
 
 struct Walker<'a> {
@@ -103,7 +129,7 @@ impl<'a> Walker<'a> {
 
     fn object(&mut self, depth: usize) -> Result<u64, TooDeep> {
         self.at += 1;
-        let mut hash = 0x6f62_6a65_6374u64;
+        let mut hash = OBJECT;
         let mut first = true;
         loop {
             self.skip_blank();
@@ -126,7 +152,7 @@ impl<'a> Walker<'a> {
                 self.drop_member(kept, first, depth)?;
                 continue;
             }
-            hash = hash.wrapping_add(hash_member(&key, self.value(depth + 1)?));
+            hash = hash.wrapping_add(hash_member(&*key, self.value(depth + 1)?));
             first = false;
         }
         self.at += 1;
@@ -153,7 +179,7 @@ impl<'a> Walker<'a> {
 
     fn array(&mut self, depth: usize) -> Result<u64, TooDeep> {
         self.at += 1;
-        let mut hash = 0x0061_7272_6179u64;
+        let mut hash = ARRAY;
         loop {
             self.skip_blank();
             match self.peek() {
@@ -161,7 +187,7 @@ impl<'a> Walker<'a> {
                 b']' | 0 => break,
                 _ => {
                     let before = self.at;
-                    hash = hash.rotate_left(7) ^ hash_member("", self.value(depth + 1)?);
+                    hash = hash_element(hash, self.value(depth + 1)?);
                     if self.at == before {
                         break; // not JSON after all: do not stand still
                     }
@@ -229,10 +255,10 @@ impl<'a> Walker<'a> {
         let integral = !text.bytes().any(|b| matches!(b, b'.' | b'e' | b'E'));
         match text.parse::<f64>() {
             Ok(number) if !integral && number.fract() == 0.0 && number.abs() < 9e15 => {
-                hash_member("number", xxh3_64((number as i64).to_string().as_bytes()))
+                hash_scalar::other((number as i64).to_string().as_bytes())
             }
             Ok(number) if !integral => hash_member("number", number.to_bits()),
-            _ => hash_member("number", xxh3_64(text.as_bytes())),
+            _ => hash_scalar::other(text.as_bytes()),
         }
     }
 }

@@ -17,6 +17,7 @@ pub mod redact;
 pub mod reject;
 mod rest;
 mod resume;
+mod scan;
 pub mod stream;
 mod table;
 mod table_columns;

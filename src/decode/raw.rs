@@ -28,6 +28,16 @@ macro_rules! members {
             fn of(name: &str) -> Option<Member> {
                 match name { $($name => Some(Member::$variant),)+ _ => None }
             }
+
+            /// The member of this name; `expected` is the number of the one that is likely, as records
+            /// mostly have their members in one order.
+            pub(super) fn of_bytes(name: &[u8], expected: usize) -> Option<Member> {
+                let likely = Member::ALL.get(expected).copied();
+                likely.filter(|member| member.name().as_bytes() == name).or_else(|| {
+                    const BYTES: &[(&[u8], Member)] = &[$(($name.as_bytes(), Member::$variant)),+];
+                    BYTES.iter().find(|(known, _)| *known == name).map(|(_, member)| *member)
+                })
+            }
         }
     };
 }
@@ -65,6 +75,7 @@ members! {
 /// costs the square of their number.
 const MOST_OTHERS: usize = 256;
 const MEMBERS: usize = Member::ALL.len();
+const _: () = assert!(MEMBERS <= 32, "there is a bit for each");
 
 /// One record, its members not yet looked into.
 #[derive(Debug)]
@@ -72,12 +83,35 @@ pub struct RawRecord<'a> {
     known: [Option<&'a str>; MEMBERS],
     /// Members without a column, in order of appearance: name, raw text.
     pub others: Vec<(Cow<'a, str>, &'a str)>,
+    seen: Seen,
+}
+
+/// What was seen of a record while its members were looked for.
+#[derive(Debug, Clone, Copy, Default)]
+struct Seen {
+    hashes: [u64; MEMBERS],
+    /// Which of them are known, a bit each.
+    hashed: u32,
+    /// Whether nothing in the record can be a session token.
+    no_token: bool,
 }
 
 impl<'a> RawRecord<'a> {
     /// The raw text of a member; `None` when absent.
     pub fn get(&self, member: Member) -> Option<&'a str> {
         self.known[member as usize]
+    }
+
+    /// The hash of what a member holds, if its text is known to be as
+    /// [`json::canonical`](super::json::canonical) leaves it.
+    pub(super) fn hash_of_canonical(&self, member: Member) -> Option<u64> {
+        let known = self.seen.hashed & (1 << member as u32) != 0;
+        known.then(|| self.seen.hashes[member as usize])
+    }
+
+    /// Whether a text of the record must be searched for session tokens.
+    pub(super) fn may_hold_token(&self, text: &str) -> bool {
+        !self.seen.no_token && super::redact::may_hold_token(text)
     }
 
     /// Where in `text`, from which the record was parsed, its members stand.
@@ -87,16 +121,20 @@ impl<'a> RawRecord<'a> {
             start..start + value.len()
         };
         Spans {
-            known: self.known.map(|value| value.map(span)),
+            known: self.known.map(|value| value.map(span).unwrap_or_default()),
             others: self.others.iter().map(|(n, v)| (n.clone().into_owned(), span(v))).collect(),
+            seen: self.seen,
         }
     }
 }
 
 /// A [`RawRecord`] that does not hold on to its text, so that the text may move in between.
+#[derive(Default)]
 pub(super) struct Spans {
-    known: [Option<Range<usize>>; MEMBERS],
+    /// Empty where a member is absent.
+    known: [Range<usize>; MEMBERS],
     others: Vec<(String, Range<usize>)>,
+    seen: Seen,
 }
 
 impl Spans {
@@ -104,7 +142,41 @@ impl Spans {
     pub(super) fn over(self, text: &str) -> RawRecord<'_> {
         let cut = |span: Range<usize>| text.get(span).unwrap_or("");
         let others = self.others.into_iter().map(|(n, v)| (Cow::Owned(n), cut(v))).collect();
-        RawRecord { known: self.known.map(|span| span.map(cut)), others }
+        let known = self.known.map(|span| (!span.is_empty()).then(|| cut(span)));
+        RawRecord { known, others, seen: self.seen }
+    }
+
+    /// Notes where a member stands; `None` where it stands twice.
+    pub(super) fn set(&mut self, member: Member, at: Range<usize>) -> Option<()> {
+        let absent = !self.has(member);
+        absent.then(|| self.known[member as usize] = at)
+    }
+
+    /// The same of a member without a column; `None` also where there are too many.
+    pub(super) fn add_other(&mut self, name: &str, at: Range<usize>) -> Option<()> {
+        let twice = self.others.iter().any(|(other, _)| other == name);
+        (!twice && self.others.len() < MOST_OTHERS).then(|| self.others.push((name.to_owned(), at)))
+    }
+
+    /// Whether a member is there.
+    pub(super) fn has(&self, member: Member) -> bool {
+        !self.known[member as usize].is_empty()
+    }
+
+    /// See [`RawRecord::hash_of_canonical`].
+    pub(super) fn set_hash(&mut self, member: Member, hash: u64) {
+        self.seen.hashes[member as usize] = hash;
+        self.seen.hashed |= 1 << member as u32;
+    }
+
+    /// What may hold a token is looked through again.
+    pub(super) fn forget_hashes(&mut self) {
+        self.seen.hashed = 0;
+    }
+
+    /// See [`RawRecord::may_hold_token`].
+    pub(super) fn note_no_token(&mut self) {
+        self.seen.no_token = true;
     }
 }
 
@@ -144,7 +216,8 @@ impl<'de> Visitor<'de> for RecordVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawRecord<'de>, A::Error> {
-        let mut record = RawRecord { known: [None; MEMBERS], others: Vec::new() };
+        let mut record =
+            RawRecord { known: [None; MEMBERS], others: Vec::new(), seen: Seen::default() };
         while let Some(name) = map.next_key_seed(Name)? {
             let value = map.next_value::<&'de RawValue>()?.get();
             let repeated = match Member::of(&name) {

@@ -59,7 +59,7 @@ impl<'r> Rest<'r> {
         match raw::text(raw).filter(|text| !text.is_empty()) {
             Some(text) => {
                 self.hash_text(member, &text);
-                if redact::may_hold_token(&text) {
+                if record.may_hold_token(&text) {
                     return Some(Cow::Owned(redact::scrub(&text)));
                 }
                 Some(text)
@@ -96,7 +96,7 @@ impl<'r> Rest<'r> {
             _ => None,
         };
         match flag {
-            Some(_) => self.add_hash(member.name(), json::canonical(raw).ok()?.hash),
+            Some(_) => self.add_hash(member.name(), hash_of(record, member, raw).ok()?),
             None => {
                 let _ = self.keep(member.name(), raw);
                 // Some tools write booleans as strings.
@@ -111,7 +111,7 @@ impl<'r> Rest<'r> {
         let raw = record.get(member)?;
         let flag = raw::text(raw).and_then(|text| text.parse().ok());
         match flag {
-            Some(_) => self.add_hash(member.name(), json::canonical(raw).ok()?.hash),
+            Some(_) => self.add_hash(member.name(), hash_of(record, member, raw).ok()?),
             None => {
                 let _ = self.keep(member.name(), raw);
                 return raw.parse().ok();
@@ -130,6 +130,10 @@ impl<'r> Rest<'r> {
             self.keep(member.name(), raw)?;
             return Ok(None);
         }
+        if let Some(hash) = record.hash_of_canonical(member) {
+            self.add_hash(member.name(), hash);
+            return Ok(Some(Cow::Borrowed(raw)));
+        }
         let Canonical { text, hash } = json::canonical(raw)?;
         self.add_hash(member.name(), hash);
         Ok(Some(text))
@@ -146,7 +150,7 @@ impl<'r> Rest<'r> {
         if let Ok(resources) = serde_json::from_str::<Vec<Resource>>(raw)
             && resources.iter().all(whole)
         {
-            self.add_hash(Member::Resources.name(), json::canonical(raw)?.hash);
+            self.add_hash(Member::Resources.name(), hash_of(record, Member::Resources, raw)?);
             return Ok(Some(resources));
         }
         // Members without a column, nulls, other spellings: the column takes what it can, and the
@@ -197,5 +201,13 @@ impl<'r> Rest<'r> {
         }
         out.push('}');
         Some(out)
+    }
+}
+
+/// The hash of what a member holds.
+fn hash_of(record: &RawRecord, member: Member, raw: &str) -> Result<u64, json::TooDeep> {
+    match record.hash_of_canonical(member) {
+        Some(hash) => Ok(hash),
+        None => Ok(json::canonical(raw)?.hash),
     }
 }

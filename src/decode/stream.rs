@@ -14,6 +14,7 @@ use super::element::{self, Shape};
 use super::raw::{Member, RawRecord, Spans};
 use super::reject::message_of;
 pub use super::reject::{Inside, Limits, Place, Reject};
+use super::scan;
 use super::table::Table;
 use super::window::Window;
 
@@ -137,7 +138,7 @@ impl<R: Read> RecordStream<R> {
         };
         Some(match taken {
             Taken::InWindow(place, spans, mark, length) => {
-                // The parser has checked that it is UTF-8.
+                // Whoever found it has checked that it is UTF-8.
                 let text = std::str::from_utf8(self.window.since(mark, length)).unwrap_or("");
                 match self.limits.broken_by(text) {
                     Some(reason) => Item::Bad(place.reject(reason, text, self.limits.reject_bytes)),
@@ -371,12 +372,18 @@ impl<R: Read> RecordStream<R> {
     /// length.
     fn record_in_window(&self) -> Option<(Spans, usize)> {
         let rest = self.window.rest();
+        let fits = |length: &usize| *length <= self.limits.record_bytes;
+        if let Some((spans, length)) = scan::record(rest)
+            && spans.has(Member::EventTime)
+        {
+            return fits(&length).then_some((spans, length));
+        }
         let mut values = serde_json::Deserializer::from_slice(rest).into_iter::<RawRecord>();
         let record = values.next()?.ok()?;
         record.get(Member::EventTime)?;
         let spans = record.spans(rest);
-        let length = values.byte_offset();
-        (length <= self.limits.record_bytes).then_some((spans, length))
+        let length = Some(values.byte_offset()).filter(fits)?;
+        Some((spans, length))
     }
 
     /// An element that the window cuts, that is none, or that holds something else.
