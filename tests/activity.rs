@@ -104,6 +104,19 @@ const STATEMENTS: &[&str] = &[
     "SELECT event_time, event_id, origin FROM activity ORDER BY event_time DESC, event_id LIMIT 7",
     "SELECT event_time, event_id, origin FROM activity WHERE role_name IS NOT NULL
      ORDER BY event_time, event_id LIMIT 7 OFFSET 2",
+    "SELECT event_time AS t, event_id AS i, chain FROM activity WHERE read_only = false
+     ORDER BY t DESC, i DESC LIMIT 20",
+    "SELECT origin, n FROM (SELECT error_code AS n, event_id AS i, origin FROM activity)
+     ORDER BY n DESC NULLS LAST, i LIMIT 9",
+    "SELECT error_code, event_id, depth FROM activity ORDER BY error_code NULLS FIRST, event_id
+     LIMIT 9 OFFSET 4",
+    "SELECT event_id, origin FROM activity WHERE depth > 0 ORDER BY event_time, event_id LIMIT 6",
+    "SELECT event_id, origin FROM activity ORDER BY origin, event_time, event_id LIMIT 6",
+    "SELECT event_id FROM activity ORDER BY event_time + INTERVAL '1 day' DESC, event_id LIMIT 6",
+    "SELECT count(*) FROM (SELECT origin FROM activity ORDER BY event_time LIMIT 11)",
+    "SELECT a.event_id, a.origin, b.origin
+     FROM (SELECT * FROM activity ORDER BY event_time, event_id LIMIT 8) a
+     LEFT JOIN (SELECT * FROM activity ORDER BY event_time, event_id LIMIT 4) b USING (event_id)",
     "SELECT count(*) FROM (SELECT * FROM activity LIMIT 5)",
     "SELECT count(*) FROM (SELECT * FROM activity WHERE depth = 1 LIMIT 5)",
     "SELECT a.event_id, s.origin, a.origin FROM activity a JOIN sessions s USING (session_id)
@@ -187,6 +200,10 @@ async fn a_store_answers_the_same_and_says_how() {
     assert!(!few(EVENTS, &by_session).await && few(EVENTS, &by_key).await);
     assert!(!few(NOTHING, &by_session).await && !few(NOTHING, &by_key).await);
     assert!(!few(USUAL, "true").await);
+    assert!(few(USUAL, "true ORDER BY event_time DESC LIMIT 3").await);
+    assert!(few(USUAL, "NOT read_only ORDER BY event_time DESC, event_id LIMIT 3").await);
+    assert!(!few(USUAL, "true ORDER BY origin, event_time LIMIT 3").await);
+    assert!(!few(EVENTS, "depth < 9 ORDER BY event_time LIMIT 3").await);
     assert!(says(HELD, "true", "searched_tables=2").await);
     assert!(says(HELD, &by_session, "searched_tables=2").await);
     assert!(!says(NOTHING, "true", "searched_tables").await);

@@ -252,6 +252,7 @@ fn state(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> SessionState {
         .with_expr_planners(planners)
         .with_optimizer_rules(rules)
         .with_analyzer_rule(Arc::new(gathering::GatherPlainTexts))
+        .with_physical_optimizer_rule(Arc::new(activity::TopOfActivity))
         .with_physical_optimizer_rule(Arc::new(sorting::CompactBeforeSorts))
         .build()
 }

@@ -27,17 +27,24 @@ use tokio::sync::OnceCell;
 
 use super::Limits;
 use super::reading::Reader;
+use super::top::Top;
 use crate::sql::compact::{Wasted, compact};
 
 /// Rows that are reckoned with where nothing is known: of all tables this is the largest, which is all
 /// that the order of a join needs to know.
 const MANY_ROWS: usize = 100_000_000;
 
-/// What was asked for, to be shown.
+/// What was asked for.
 #[derive(Debug, Clone)]
 pub(super) struct Asked {
     pub filters: Vec<Expr>,
     pub limit: Option<usize>,
+    /// Columns among those asked for that are columns of **events** under their own names.
+    pub own_columns: Vec<String>,
+    /// Whether the conditions are on such columns alone.
+    pub own_filters: bool,
+    /// Which rows will be kept of those that fit.
+    pub top: Option<Top>,
 }
 
 /// The step.
@@ -55,6 +62,7 @@ struct Inner {
     schema: SchemaRef,
     partitions: usize,
     limits: Limits,
+    top: Option<Top>,
     decided: OnceCell<(Arc<dyn ExecutionPlan>, Vec<MemoryReservation>)>,
     metrics: ExecutionPlanMetricsSet,
 }
@@ -74,7 +82,20 @@ impl ActivityExec {
         let whole = state.optimize(&plan)?;
         let partitions = state.config().target_partitions();
         let (decided, metrics) = (OnceCell::new(), ExecutionPlanMetricsSet::new());
-        Ok(Self::of(asked, Inner { state, whole, schema, partitions, limits, decided, metrics }))
+        let top = asked.top.clone();
+        let inner = Inner { state, whole, schema, partitions, limits, top, decided, metrics };
+        Ok(Self::of(asked, inner))
+    }
+
+    /// The step where only these rows will be kept; `None` where events alone do not tell which.
+    pub fn with_top(&self, top: Top) -> Option<ActivityExec> {
+        let own = |(name, _): &(String, _)| self.asked.own_columns.contains(name);
+        let decides = self.asked.own_filters && top.order.iter().all(own);
+        if !decides || self.asked.top.is_some() || self.asked.limit.is_some() {
+            return None;
+        }
+        let asked = Asked { top: Some(top), ..self.asked.clone() };
+        Some(Self::of(asked.clone(), Inner { top: asked.top, ..self.inner.anew() }))
     }
 
     fn of(asked: Asked, inner: Inner) -> ActivityExec {
@@ -89,12 +110,25 @@ impl ActivityExec {
 }
 
 impl Inner {
+    /// The same, before anything was decided.
+    fn anew(&self) -> Inner {
+        Inner {
+            state: self.state.clone(),
+            whole: self.whole.clone(),
+            schema: self.schema.clone(),
+            top: self.top.clone(),
+            decided: OnceCell::new(),
+            metrics: ExecutionPlanMetricsSet::new(),
+            ..*self
+        }
+    }
+
     /// The plan, the same for all partitions.
     async fn plan(&self, context: &Arc<TaskContext>) -> Result<Arc<dyn ExecutionPlan>> {
         let decide = || async {
             let reader =
                 Reader { state: &self.state, context: context.clone(), limits: self.limits };
-            let decided = reader.decide(&self.whole).await?;
+            let decided = reader.decide(&self.whole, self.top.as_ref()).await?;
             if let Some(events) = decided.few_events {
                 MetricBuilder::new(&self.metrics).global_counter("few_events").add(events);
             }
@@ -145,6 +179,11 @@ impl DisplayAs for ActivityExec {
             let filters: Vec<String> = self.asked.filters.iter().map(Expr::to_string).collect();
             write!(f, ", filters=[{}]", filters.join(", "))?;
         }
+        if let Some(top) = &self.asked.top {
+            let order: Vec<String> =
+                top.order.iter().map(|(name, how)| format!("{name} {how}")).collect();
+            write!(f, ", first={} by [{}]", top.rows, order.join(", "))?;
+        }
         match self.asked.limit {
             Some(limit) => write!(f, ", limit={limit}"),
             None => Ok(()),
@@ -188,15 +227,7 @@ impl ExecutionPlan for ActivityExec {
     }
 
     fn reset_state(self: Arc<Self>) -> Result<Arc<dyn ExecutionPlan>> {
-        let inner = Inner {
-            state: self.inner.state.clone(),
-            whole: self.inner.whole.clone(),
-            schema: self.inner.schema.clone(),
-            decided: OnceCell::new(),
-            metrics: ExecutionPlanMetricsSet::new(),
-            ..*self.inner
-        };
-        Ok(Arc::new(Self::of(self.asked.clone(), inner)))
+        Ok(Arc::new(Self::of(self.asked.clone(), self.inner.anew())))
     }
 
     fn execute(
@@ -217,7 +248,8 @@ impl ExecutionPlan for ActivityExec {
         _: &[Arc<Statistics>],
         _: &StatisticsArgs,
     ) -> Result<Arc<Statistics>> {
-        let rows = self.asked.limit.unwrap_or(MANY_ROWS);
+        let top = self.asked.top.as_ref().map(|top| top.rows);
+        let rows = self.asked.limit.or(top).unwrap_or(MANY_ROWS);
         let unknown = Statistics::new_unknown(&self.inner.schema);
         Ok(Arc::new(unknown.with_num_rows(Precision::Inexact(rows))))
     }

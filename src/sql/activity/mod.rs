@@ -12,6 +12,7 @@
 //! too many, of few callers   -> credentials of all events that fit -> the SELECT over these
 //! too many                   -> the SELECT over everything, its joins as searches in tables that are
 //!                               held as a whole, where these fit into memory
+//! first rows by their events -> these events, and then as for few
 //! ```
 
 mod among;
@@ -19,6 +20,7 @@ mod exec;
 mod lookup;
 mod reading;
 mod sides;
+mod top;
 
 use std::fmt;
 use std::sync::Arc;
@@ -36,6 +38,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::SessionContext;
 
 use exec::ActivityExec;
+pub(super) use top::TopOfActivity;
 
 /// Up to how much is few.
 #[derive(Debug, Clone, Copy)]
@@ -173,7 +176,11 @@ impl TableProvider for Activity {
             return state.create_physical_plan(&plan).await;
         }
         let schema = Arc::new(self.schema.project(projection)?);
-        let asked = exec::Asked { filters: filters.to_vec(), limit };
+        let own_columns = projection.iter().filter(|i| self.of_events[**i]);
+        let own_columns = own_columns.map(|i| self.schema.field(*i).name().clone()).collect();
+        let own_filters = self.needs_only_events(&[], filters);
+        let filters = filters.to_vec();
+        let asked = exec::Asked { filters, limit, own_columns, own_filters, top: None };
         // So are statements run that need little memory.
         let spares = !state.config_options().optimizer.prefer_hash_join;
         let limits = if spares { self.limits.sparing() } else { self.limits };

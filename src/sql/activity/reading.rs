@@ -1,10 +1,9 @@
 //! Reading parts of the tables as long as they are small, and what to join instead of everything.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::{Date32Type, SchemaRef};
 use datafusion::catalog::MemTable;
 use datafusion::common::Result;
 use datafusion::datasource::provider_as_source;
@@ -12,16 +11,19 @@ use datafusion::execution::TaskContext;
 use datafusion::execution::context::SessionState;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
+use datafusion::physical_plan::common::collect;
 use datafusion::physical_plan::execute_stream;
 use futures::StreamExt;
+use hashbrown::HashSet;
 
 use super::Limits;
 use super::among::{FEW, Texts, add_texts};
 use super::lookup::looked_up;
 use super::sides::{
-    ATTRIBUTIONS, CREDENTIAL_ID, CREDENTIALS, EVENT_ID, EVENTS, Sides, column, is_restricted,
-    one_of, only,
+    ATTRIBUTIONS, CREDENTIAL_ID, CREDENTIALS, EVENT_ID, EVENTS, Sides, column,
+    conditions_are_in_sides, is_restricted, one_of, only,
 };
+use super::top::Top;
 use crate::sql::compact::{Wasted, compact};
 
 /// A plan that gives the rows of the view, and the memory that its inputs take.
@@ -60,8 +62,15 @@ impl Reader<'_> {
     ///
     /// # Errors
     /// The engine's.
-    pub async fn decide(&self, whole: &LogicalPlan) -> Result<Decided> {
+    pub async fn decide(&self, whole: &LogicalPlan, top: Option<&Top>) -> Result<Decided> {
         let Some(sides) = Sides::of(whole)? else { return Ok(as_it_is(whole)) };
+        if let Some(top) = top.filter(|top| top.rows <= self.limits.rows)
+            && conditions_are_in_sides(whole)?
+            && let Some(events) = self.first(&sides.events, top).await?
+            && let Some(decided) = self.around(whole, &sides, events).await?
+        {
+            return Ok(decided);
+        }
         let wanted = if sides.credentials_decide { self.wanted(&sides).await? } else { None };
         let reads = match &wanted {
             Some(wanted) => wanted.reads(&sides.events)?,
@@ -77,6 +86,35 @@ impl Reader<'_> {
         let events = only(&sides.events, wanted.condition(&sides.events)?)?;
         let events = self.state.optimize(&events)?;
         self.whole(&Sides::replaced(whole, &[(EVENTS, events)])?).await
+    }
+
+    /// The events that come first; `None` where they are too many. Of those that come first in time most
+    /// likely lie in the first days that there are, and the files of other days need not be opened.
+    async fn first(&self, events: &LogicalPlan, top: &Top) -> Result<Option<Held>> {
+        if let Some(first_day) = self.first_day(events, top).await? {
+            for count in [1, 8] {
+                let days = top.days(first_day, count);
+                let near = self.state.optimize(&top.of(&days.of(events)?)?)?;
+                let Some(held) = self.rows(events, &[near]).await? else { return Ok(None) };
+                if held.rows() == top.rows && days.hold_all(&held.batches)? {
+                    return Ok(Some(held));
+                }
+            }
+        }
+        let all = self.state.optimize(&top.of(events)?)?;
+        self.rows(events, &[all]).await
+    }
+
+    /// The first day that has events, in the order that is wanted, as days since 1970-01-01; `None` where
+    /// the order is not that of time.
+    async fn first_day(&self, events: &LogicalPlan, top: &Top) -> Result<Option<i32>> {
+        let Some(plan) = top.first_day(events)? else { return Ok(None) };
+        let physical = self.state.create_physical_plan(&plan).await?;
+        let batches = collect(execute_stream(physical, self.context.clone())?).await?;
+        let days = batches.iter().filter(|batch| batch.num_rows() > 0).map(|batch| {
+            batch.column(0).as_primitive_opt::<Date32Type>().filter(|day| day.is_valid(0))
+        });
+        Ok(days.flatten().map(|day| day.value(0)).next())
     }
 
     /// The plan over all that its sides give.
@@ -136,7 +174,7 @@ impl Reader<'_> {
             (ATTRIBUTIONS, attributions.as_plan(ATTRIBUTIONS)?),
         ];
         let plan = Sides::replaced(whole, &with)?;
-        let few_events = Some(events.batches.iter().map(RecordBatch::num_rows).sum());
+        let few_events = Some(events.rows());
         Ok(Some(Decided {
             plan,
             memory: vec![events.memory, attributions.memory],
@@ -217,6 +255,10 @@ impl Wanted {
 }
 
 impl Held {
+    fn rows(&self) -> usize {
+        self.batches.iter().map(RecordBatch::num_rows).sum()
+    }
+
     fn texts(&self, name: &str) -> Result<HashSet<String>> {
         let mut texts = HashSet::new();
         for batch in &self.batches {

@@ -78,6 +78,22 @@ impl Sides {
     }
 }
 
+/// Whether every condition of the plan has reached one of its sides.
+pub(super) fn conditions_are_in_sides(plan: &LogicalPlan) -> Result<bool> {
+    let mut all = true;
+    plan.apply(|node| {
+        Ok(match node {
+            LogicalPlan::SubqueryAlias(_) => TreeNodeRecursion::Jump,
+            LogicalPlan::Projection(_) | LogicalPlan::Join(_) => TreeNodeRecursion::Continue,
+            _ => {
+                all = false;
+                TreeNodeRecursion::Stop
+            }
+        })
+    })?;
+    Ok(all)
+}
+
 fn is_alias(plan: &LogicalPlan, name: &str) -> bool {
     matches!(plan, LogicalPlan::SubqueryAlias(alias) if alias.alias.table() == name)
 }
