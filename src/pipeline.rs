@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::events::EVENTS;
 use crate::intake::books::FileReject;
 use crate::intake::seen::Seen;
-use crate::intake::{self, Books, DayEvents, FileBook, Intake, Options, Progress, Sink};
+use crate::intake::{self, Books, FileBook, Intake, Options, Progress, Run, Sink};
 use crate::ledger;
 use crate::linking::{self, Brought};
 use crate::model::time;
@@ -23,7 +23,7 @@ use crate::sessions::packed::PackedFacts;
 use crate::sources::{Found, LeftOut, discover};
 use crate::store::columns::{COVERAGE, FILES, REJECTS};
 use crate::store::compact::{self, AtOnce, Merging};
-use crate::store::{DataFile, Location, Place, Snapshot, Transaction};
+use crate::store::{DataFile, Location, Place, Snapshot, SortedFile, Transaction};
 use crate::table::TableDef;
 
 /// What an ingest did.
@@ -277,36 +277,30 @@ fn append(tx: &mut Transaction, def: &TableDef, batch: RecordBatch) -> Result<()
     tx.append(def, files)
 }
 
-/// Events go to the store as Parquet files; whichever worker fills a day writes it.
+/// Events go to the store as Parquet files, one a run.
 struct StoreSink<'t> {
     tx: &'t Transaction,
     brought: Brought<'t>,
     files: Mutex<Vec<DataFile>>,
     rejects: Mutex<Vec<DataFile>>,
-    writing: Mutex<()>,
 }
 
 impl StoreSink<'_> {
     fn new(tx: &Transaction) -> StoreSink<'_> {
         let (files, rejects) = (Mutex::default(), Mutex::default());
         let brought = Brought::new(tx);
-        StoreSink { tx, brought, files, rejects, writing: Mutex::default() }
+        StoreSink { tx, brought, files, rejects }
     }
 }
 
 impl Sink for StoreSink<'_> {
-    fn write(&self, events: DayEvents) -> Result<()> {
-        // A writer has buffers for every column. One at a time is enough: the other workers have
-        // input to decode meanwhile.
-        let _one = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let day = time::format_date(events.day);
-        let file = self.tx.write_sorted(&EVENTS, Place::Day(&day), events.rows, events.batches)?;
-        self.files.lock().unwrap_or_else(PoisonError::into_inner).push(file);
-        Ok(())
+    fn begin(&self, day: i32, most: usize) -> Result<Box<dyn Run + '_>> {
+        let day = time::format_date(day);
+        let file = self.tx.begin_sorted(&EVENTS, Place::Day(&day), most)?;
+        Ok(Box::new(StoredRun { file, files: &self.files }))
     }
 
     fn rejects(&self, rejects: Vec<FileReject>) -> Result<()> {
-        let _one = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let files = write(self.tx, &REJECTS, ledger::reject_rows(&rejects)?)?;
         self.rejects.lock().unwrap_or_else(PoisonError::into_inner).extend(files);
         Ok(())
@@ -314,6 +308,23 @@ impl Sink for StoreSink<'_> {
 
     fn keep(&self, facts: PackedFacts) -> Result<()> {
         self.brought.add(facts)
+    }
+}
+
+struct StoredRun<'s> {
+    file: SortedFile<'s>,
+    files: &'s Mutex<Vec<DataFile>>,
+}
+
+impl Run for StoredRun<'_> {
+    fn write(&mut self, batch: RecordBatch) -> Result<()> {
+        self.file.write(batch)
+    }
+
+    fn finish(self: Box<Self>) -> Result<()> {
+        let file = self.file.finish()?;
+        self.files.lock().unwrap_or_else(PoisonError::into_inner).push(file);
+        Ok(())
     }
 }
 
@@ -347,14 +358,8 @@ impl MemorySink {
 }
 
 impl Sink for MemorySink {
-    fn write(&self, events: DayEvents) -> Result<()> {
-        for batch in events.batches {
-            let batch = batch?;
-            let mut held = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            self.hold(&mut held, batch.get_array_memory_size())?;
-            held.batches.push(batch);
-        }
-        Ok(())
+    fn begin(&self, _: i32, _: usize) -> Result<Box<dyn Run + '_>> {
+        Ok(Box::new(self))
     }
 
     fn rejects(&self, rejects: Vec<FileReject>) -> Result<()> {
@@ -367,6 +372,19 @@ impl Sink for MemorySink {
     fn keep(&self, facts: PackedFacts) -> Result<()> {
         let facts = facts.unpacked()?;
         self.facts.lock().unwrap_or_else(PoisonError::into_inner).merge(facts);
+        Ok(())
+    }
+}
+
+impl Run for &MemorySink {
+    fn write(&mut self, batch: RecordBatch) -> Result<()> {
+        let mut held = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        self.hold(&mut held, batch.get_array_memory_size())?;
+        held.batches.push(batch);
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> Result<()> {
         Ok(())
     }
 }

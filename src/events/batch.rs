@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayBuilder, ArrayRef, BooleanBuilder, Date32Builder, Int64Builder, ListBuilder, RecordBatch,
-    StringArray, StringBuilder, StructBuilder, TimestampMicrosecondBuilder,
+    ArrayRef, BooleanBuilder, Date32Builder, Int64Builder, ListBuilder, RecordBatch, StringBuilder,
+    StructBuilder, TimestampMicrosecondBuilder,
 };
 use arrow::datatypes::DataType;
 
@@ -12,6 +12,7 @@ use super::EVENTS;
 use crate::decode::{Event, Resource};
 use crate::error::Result;
 use crate::model::time;
+use crate::table::build::finish_text;
 use crate::table::{Kind, list_item, resource_fields};
 
 /// Names of the columns that hold text, in the order in which [`text_cells`] gives their values.
@@ -102,15 +103,6 @@ fn text_cells<'e>(event: &'e Event) -> [Option<&'e str>; TEXT.len()] {
         event.actor.session_id.as_deref(),
         Some(&event.actor.credential_id),
     ]
-}
-
-/// Finishes a column; its builder starts anew with room for as much again, because batches resemble
-/// one another and growing means copying.
-fn finish_text(builder: &mut StringBuilder) -> StringArray {
-    let (rows, bytes) = (builder.len(), builder.values_slice().len());
-    let array = builder.finish();
-    *builder = StringBuilder::with_capacity(rows + rows / 8, bytes + bytes / 4);
-    array
 }
 
 /// Collects events and gives them back as Arrow batches of the **events** table.

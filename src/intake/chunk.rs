@@ -3,18 +3,21 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, BooleanArray, RecordBatch, StringArray, TimestampMicrosecondArray};
+use hashbrown::HashMap;
 
 use super::books::{FileBook, FileReject};
+use super::coverage::Coverage;
 use super::seen::{Claim, EventKey};
 use crate::decode::{Actor, Event, Identity};
 use crate::error::Result;
 use crate::events::EventsBuilder;
 use crate::grants::Grant;
+use crate::sessions::Facts;
 use crate::sessions::facts::{Observed, SharedCall};
 use crate::sources::Stored;
 
 /// What the gate and the bookkeeping need of one row.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Row {
     /// Row of the batch.
     pub number: usize,
@@ -26,6 +29,13 @@ pub struct Row {
     pub content: u64,
     /// `eventTime`.
     pub time: i64,
+    /// Index of its caller.
+    caller: usize,
+}
+
+/// Who the record of a row says is calling.
+#[derive(Debug)]
+struct Caller {
     identity: Arc<Identity>,
     actor: Actor,
 }
@@ -66,6 +76,8 @@ pub struct Chunk {
     pub batch: RecordBatch,
     /// The same rows, for the gate; behind it, those that are kept.
     pub rows: Vec<Row>,
+    /// Their callers.
+    callers: Vec<Caller>,
     /// Grants among them, by row.
     pub grants: Vec<(usize, Box<Grant>)>,
     /// Shared calls among them, by row.
@@ -86,6 +98,10 @@ const MOST_PARTS: usize = 4096;
 pub struct ChunkBuilder {
     events: EventsBuilder,
     rows: Vec<Row>,
+    callers: Vec<Caller>,
+    /// Where a caller stands among them, by the places in memory of its identity and credential id, which
+    /// [`Caller`] holds: one caller makes many calls.
+    known_callers: HashMap<(usize, usize), usize>,
     grants: Vec<(usize, Box<Grant>)>,
     shared_calls: Vec<(usize, SharedCall)>,
     parts: Vec<FilePart>,
@@ -107,16 +123,25 @@ impl ChunkBuilder {
         if let Some(call) = crate::sessions::facts::shared_call(event) {
             self.shared_calls.push((row, call));
         }
+        let caller = self.caller(event);
         self.rows.push(Row {
             number: row,
             file,
             key: super::seen::event_key(&event.event_id),
             content: event.record_hash,
             time: event.event_time,
-            identity: event.identity.clone(),
-            actor: event.actor.clone(),
+            caller,
         });
         self.part(file).records += 1;
+    }
+
+    fn caller(&mut self, event: &Event) -> usize {
+        let Event { identity, actor, .. } = event;
+        let place = (Arc::as_ptr(identity).addr(), Arc::as_ptr(&actor.credential_id).addr());
+        *self.known_callers.entry(place).or_insert_with(|| {
+            self.callers.push(Caller { identity: identity.clone(), actor: actor.clone() });
+            self.callers.len() - 1
+        })
     }
 
     /// Adds something that could not be read.
@@ -160,9 +185,11 @@ impl ChunkBuilder {
     pub fn finish(&mut self) -> Result<Chunk> {
         let batch = self.events.finish()?;
         self.bytes = 0;
+        self.known_callers.clear();
         Ok(Chunk {
             batch,
             rows: std::mem::take(&mut self.rows),
+            callers: std::mem::take(&mut self.callers),
             grants: std::mem::take(&mut self.grants),
             shared_calls: std::mem::take(&mut self.shared_calls),
             parts: std::mem::take(&mut self.parts),
@@ -187,28 +214,18 @@ impl Chunk {
         self.shared_calls.retain(|(row, _)| keep(*row));
     }
 
-    /// Calls `each` with what linking and coverage look at, row by row.
-    pub fn observe(&self, mut each: impl FnMut(&Row, &Observed, &str)) {
+    /// Notes what linking and coverage look at.
+    pub fn observe(&self, facts: &mut Facts, coverage: &mut Coverage) {
         let view = View::of(&self.batch);
+        let mut of_callers = vec![Vec::new(); self.callers.len()];
         for row in &self.rows {
-            let i = row.number;
-            let observed = Observed {
-                identity: &row.identity,
-                session_id: row.actor.session_id.as_deref(),
-                credential_id: &row.actor.credential_id,
-                event_time: view.time(i),
-                event_source: view.text(&view.event_source, i).unwrap_or(""),
-                signs_in: row.actor.signs_in,
-                event_type: view.text(&view.event_type, i),
-                aws_region: view.text(&view.aws_region, i).unwrap_or(""),
-                read_only: view.flag(&view.read_only, i),
-                failed: view.text(&view.error_code, i).is_some()
-                    || view.text(&view.error_message, i).is_some(),
-                from_console: view.flag(&view.from_console, i) == Some(true),
-                source_ip_address: view.text(&view.source_ip_address, i),
-                user_agent: view.text(&view.user_agent, i),
-            };
-            each(row, &observed, view.text(&view.recipient_account_id, i).unwrap_or(""));
+            let account = view.text(&view.recipient_account_id, row.number).unwrap_or("");
+            let region = view.text(&view.aws_region, row.number).unwrap_or("");
+            coverage.add(account, region, row.time, row.file);
+            of_callers[row.caller].push(row.number);
+        }
+        for (caller, rows) in self.callers.iter().zip(&of_callers) {
+            facts.observe(rows.iter().map(|row| view.observed(caller, *row)));
         }
     }
 }
@@ -245,6 +262,25 @@ impl<'b> View<'b> {
             user_agent: typed(batch, "user_agent"),
             read_only: typed(batch, "read_only"),
             from_console: typed(batch, "from_console"),
+        }
+    }
+
+    fn observed(&self, Caller { identity, actor }: &'b Caller, row: usize) -> Observed<'b> {
+        Observed {
+            identity,
+            session_id: actor.session_id.as_deref(),
+            credential_id: &actor.credential_id,
+            event_time: self.time(row),
+            event_source: self.text(&self.event_source, row).unwrap_or(""),
+            signs_in: actor.signs_in,
+            event_type: self.text(&self.event_type, row),
+            aws_region: self.text(&self.aws_region, row).unwrap_or(""),
+            read_only: self.flag(&self.read_only, row),
+            failed: self.text(&self.error_code, row).is_some()
+                || self.text(&self.error_message, row).is_some(),
+            from_console: self.flag(&self.from_console, row) == Some(true),
+            source_ip_address: self.text(&self.source_ip_address, row),
+            user_agent: self.text(&self.user_agent, row),
         }
     }
 

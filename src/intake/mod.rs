@@ -4,7 +4,7 @@
 //! Files are read in a fixed order by several workers ([`worker`]); what they decode passes one
 //! gate in that same order ([`gate`]), where every event id is claimed once. So the copy of an
 //! event that is kept does not depend on which thread was faster. What passed is collected by day
-//! and handed to a [`Sink`] in sorted pieces ([`by_day`]).
+//! and handed to a [`Sink`] in sorted runs ([`by_day`]).
 
 pub mod books;
 pub mod by_day;
@@ -85,7 +85,7 @@ impl Options {
         Options {
             threads: 0,
             memory: bytes,
-            waiting_bytes: share(48 << 20),
+            waiting_bytes: share(40 << 20),
             most_facts: share(MOST_FACTS).clamp(FEWEST_FACTS, LARGEST_PIECE),
             inflated_bytes: 16 << 30,
             page_bytes: bytes / 8 * 3,
@@ -124,10 +124,11 @@ impl Options {
     }
 }
 
-/// Takes events, a day at a time.
+/// Takes events, in runs of one day each.
 pub trait Sink: Sync {
-    /// May be called by several threads.
-    fn write(&self, events: DayEvents) -> Result<()>;
+    /// Begins a run of events of a day, days since 1970-01-01, of at most about `most` rows. There may be
+    /// several of one day, at once and one after the other. May be called by several threads.
+    fn begin(&self, day: i32, most: usize) -> Result<Box<dyn Run + '_>>;
 
     /// Takes rejects, in several goes if they are many; each go is sorted by file and position. May be
     /// called by several threads.
@@ -137,15 +138,13 @@ pub trait Sink: Sync {
     fn keep(&self, facts: PackedFacts) -> Result<()>;
 }
 
-/// Sorted events of one day.
-pub struct DayEvents<'b> {
-    /// Days since 1970-01-01.
-    pub day: i32,
-    /// Rows of all batches together.
-    pub rows: usize,
-    /// They have the columns of **events** and are sorted by time and id over all batches; each is
-    /// made when it is asked for.
-    pub batches: Box<dyn Iterator<Item = Result<RecordBatch>> + 'b>,
+/// Events of one day on their way into a [`Sink`].
+pub trait Run: Send {
+    /// Takes rows with the columns of **events**, sorted by time and id, behind those before them.
+    fn write(&mut self, batch: RecordBatch) -> Result<()>;
+
+    /// Ends the run, which then has all rows that were written; without this it has none.
+    fn finish(self: Box<Self>) -> Result<()>;
 }
 
 /// Watches an intake from outside; all methods may be called by several threads.

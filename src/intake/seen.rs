@@ -38,7 +38,7 @@ pub fn event_key(event_id: &str) -> EventKey {
 pub type Stored<'s> = dyn Fn(i32, &mut dyn FnMut(&str, u64)) -> Result<()> + Sync + 's;
 
 /// Ids that stay in memory; more are written to a file, whole days, those first that were met longest
-/// ago. Logs come by day of delivery, so hardly a day comes back.
+/// ago. Logs come by time of delivery, so hardly a day comes back.
 const MOST_HELD: usize = 1 << 20;
 
 /// The ids that were claimed, 16 bytes each.

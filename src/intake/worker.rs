@@ -21,7 +21,7 @@ use crate::sources::{Ahead, LogFile};
 /// Compressed bytes that make a unit of work: many small files, or one that is large enough.
 const UNIT_BYTES: u64 = 512 * 1024;
 /// Bytes of JSON after which a chunk is handed in.
-pub(super) const CHUNK_BYTES: usize = 8 << 20;
+pub(super) const CHUNK_BYTES: usize = 6 << 20;
 
 /// What an intake found out.
 #[derive(Default)]
@@ -84,11 +84,13 @@ pub fn run(
     if let Some(error) = shared.failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
         return Err(error);
     }
-    let noted = shared.noted.into_inner().unwrap_or_else(PoisonError::into_inner);
-    if !noted.facts.is_empty() {
-        sink.keep(noted.facts)?;
+    let Noted { facts, coverage } =
+        shared.noted.into_inner().unwrap_or_else(PoisonError::into_inner);
+    shared.by_day.finish()?;
+    if !facts.is_empty() {
+        sink.keep(facts)?;
     }
-    let mut intake = Intake { coverage: noted.coverage, ..Intake::default() };
+    let mut intake = Intake { coverage, ..Intake::default() };
     intake.left_out = shared.left_out.into_inner();
     intake.books = shared.gate.into_books();
     intake.first_rejects = shared.rejects.finish()?;
@@ -199,7 +201,6 @@ impl<'w, 'a> Worker<'w, 'a> {
             }
             self.hand_in(unit, &mut piece, true)?;
         }
-        while !self.shared.failed() && self.shared.by_day.write_next()? {}
         Ok(())
     }
 
@@ -216,10 +217,7 @@ impl<'w, 'a> Worker<'w, 'a> {
         self.shared.rejects.add(std::mem::take(&mut chunk.rejects))?;
         let mut noted = self.shared.noted.lock().unwrap_or_else(PoisonError::into_inner);
         let Noted { facts, coverage } = &mut *noted;
-        chunk.observe(|row, observed, account| {
-            facts.facts.observe(observed);
-            coverage.add(account, observed.aws_region, row.time, row.file);
-        });
+        chunk.observe(&mut facts.facts, coverage);
         facts.facts.shared_calls.extend(chunk.shared_calls.drain(..).map(|(_, call)| call));
         chunk.grants.iter().try_for_each(|(_, grant)| facts.add_grant(grant))?;
         let full = facts.len() >= self.shared.options.most_facts;

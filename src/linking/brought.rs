@@ -1,11 +1,11 @@
-//! What an ingest brings: facts in files, ordered by time.
+//! What an ingest brings: facts out of memory, ordered by time.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use hashbrown::{HashMap, HashSet};
 
+use super::spill::{Spill, SpillFile};
 use super::state::{Rows, Seconds};
 use crate::error::Result;
 use crate::grants::Grant;
@@ -14,8 +14,7 @@ use crate::sessions::Facts;
 use crate::sessions::link::MARGIN;
 use crate::sessions::outside::Question;
 use crate::sessions::packed::{Key, PackedFacts, PackedGrant, number_of_key};
-use crate::store::columns::LINKING_STATE;
-use crate::store::{Place, Transaction};
+use crate::store::Transaction;
 
 /// Seconds in the units in which facts are counted.
 pub const UNIT: i64 = 60;
@@ -23,14 +22,16 @@ pub const UNIT: i64 = 60;
 /// Collects the facts of one ingest; may be used by several threads.
 pub struct Brought<'t> {
     tx: &'t Transaction,
+    /// Where facts are that are out of memory, once there are some.
+    file: OnceLock<Arc<SpillFile>>,
     held: Mutex<Held>,
 }
 
 /// See the module.
 #[derive(Default)]
 pub struct Held {
-    /// Files with all facts, in order of time each; those that belong to no time come first.
-    pub files: Vec<PathBuf>,
+    /// All facts, in order of time each; those that belong to no time come first.
+    pub spills: Vec<Spill>,
     /// How many facts each unit of time got, by its number.
     pub counts: BTreeMap<i64, usize>,
     /// Numbers of questions that what was brought may answer anew, wherever they are asked.
@@ -44,24 +45,32 @@ pub struct Held {
 impl<'t> Brought<'t> {
     /// Nothing yet.
     pub fn new(tx: &'t Transaction) -> Brought<'t> {
-        Brought { tx, held: Mutex::default() }
+        Brought { tx, file: OnceLock::new(), held: Mutex::default() }
     }
 
     /// Takes facts over. Facts of one credential may come in any number of pieces.
     ///
     /// # Errors
-    /// The store's.
+    /// [`Error::Io`](crate::error::Error::Io), where they cannot be put out of memory.
     pub fn add(&self, packed: PackedFacts) -> Result<()> {
         let PackedFacts { mut facts, grants } = packed;
         let undated = split_off_undated(&mut facts, &grants)?;
         let rows = Rows::undated(&undated).and(Rows::dated(&facts, Seconds::ALL));
         let rows = rows.and(Rows::packed(grants.iter().map(|((id, _), grant)| (&**id, grant))));
-        let file = rows.write(self.tx, Place::Spill)?;
-        let path = self.tx.path_of(&LINKING_STATE, &file)?;
+        let spill = rows.spill(self.file()?)?;
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.files.push(path);
+        held.spills.push(spill);
         held.count(&facts, &grants);
         Ok(())
+    }
+
+    fn file(&self) -> Result<Arc<SpillFile>> {
+        if let Some(file) = self.file.get() {
+            return Ok(file.clone());
+        }
+        // Of two threads that get here one makes it for nothing.
+        let new = Arc::new(SpillFile::new(&self.tx.scratch())?);
+        Ok(self.file.get_or_init(|| new).clone())
     }
 
     /// All that was brought.

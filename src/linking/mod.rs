@@ -14,6 +14,7 @@ mod pieces;
 mod plan;
 mod questions;
 mod recent;
+mod spill;
 pub mod state;
 mod stretch;
 pub mod undated;
@@ -94,7 +95,7 @@ pub fn link_and_write(
     let stored = stretches.iter().any(|stretch| !stretch.files.is_empty());
     let mut facts = undated::read(tx)?;
     let before = Before::of(tx, &facts)?;
-    let brought = undated::read_files(tx, &held.files)?;
+    let brought = undated::read_brought(&held)?;
     let mut moved = undated::sessions_without_date(&brought);
     let mut changed = undated::passwords(&brought);
     facts.merge(brought);
@@ -120,7 +121,6 @@ pub fn link_and_write(
             run = run.link(stretch, &mut parts)?;
         }
     }
-    held.files.iter().try_for_each(|path| tx.discard(path))?;
     Ok(parts)
 }
 

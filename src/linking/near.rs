@@ -61,8 +61,9 @@ impl Sources<'_> {
         let overlap =
             |stretch: &&Stretch| stretch.seconds.from < last.to && first.from < stretch.seconds.to;
         let stored = self.stretches.iter().filter(overlap).flat_map(|stretch| &stretch.files);
-        let files: Vec<PathBuf> = stored.chain(&self.held.files).cloned().collect();
+        let files: Vec<PathBuf> = stored.cloned().collect();
         kept.read(self.tx, &files, wanted)?;
+        self.held.spills.iter().try_for_each(|spill| kept.read_spill(spill, wanted))?;
         Ok(kept.facts)
     }
 

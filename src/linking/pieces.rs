@@ -101,7 +101,7 @@ fn one<'r>(
     let asked = questions::asked(&linked, &principals);
     let write_state = || {
         let mut rows = Rows::dated(&facts, piece);
-        told.iter().for_each(|told| rows.add_answer(told.second, &told.id, &told.answer));
+        told.iter().for_each(|told| rows.add_answer(told));
         rows.write(tx, Place::Part(&part))
     };
     let threads = sources.threads;

@@ -3,6 +3,7 @@
 //! would cost more than the linking.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use hashbrown::HashMap;
 
@@ -12,7 +13,7 @@ use super::without_date::WithoutDate;
 use crate::error::Result;
 use crate::sessions::link::{LONGEST, MARGIN};
 use crate::sessions::outside::Answer;
-use crate::sessions::packed::{pack, unpack};
+use crate::sessions::packed::unpack;
 
 /// Bytes of answers that are held at most, for every fact that is linked at once: those of some pieces.
 /// Older ones are read from the files that they were written to.
@@ -26,7 +27,7 @@ pub struct Recent {
     bytes: usize,
     /// Of those that may be asked for at any time: the second that they belong to, and what is said of
     /// them. Facts of as many are held as well, see [`WithoutDate`].
-    lasting: HashMap<String, (i64, Box<[u8]>)>,
+    lasting: HashMap<String, (i64, Arc<[u8]>)>,
 }
 
 /// An answer to be told to those who come later.
@@ -40,6 +41,15 @@ pub struct Told {
     pub dated: bool,
     /// Who is behind it.
     pub answer: Answer,
+    /// The same as bytes.
+    pub packed: Arc<[u8]>,
+}
+
+impl Told {
+    /// What [`Choice::About`] chooses by.
+    pub fn about(&self) -> i64 {
+        number_of_principal(self.answer.principal())
+    }
 }
 
 #[derive(Debug)]
@@ -54,7 +64,7 @@ struct Piece {
 struct Held {
     second: i64,
     about: i64,
-    packed: Box<[u8]>,
+    packed: Arc<[u8]>,
 }
 
 impl Recent {
@@ -67,26 +77,23 @@ impl Recent {
     /// Holds the answers of a piece that follows the last one: for ever those of sessions without
     /// creation date and of whoever made what has none; the others at least until they are written, and
     /// while they are likely to be asked for.
-    ///
-    /// # Errors
-    /// The encoder's: a defect of ours.
     pub fn add(
         &mut self,
         seconds: Seconds,
         told: &[Told],
         written_to: WrittenTo,
         undated: &WithoutDate,
-    ) -> Result<()> {
+    ) {
         let answers = HashMap::with_capacity(told.len());
         let mut piece = Piece { seconds, written_to, answers, bytes: 0 };
-        for Told { second, id, dated, answer } in told {
-            let packed = pack(answer)?.into_boxed_slice();
+        for told in told {
+            let Told { second, id, dated, packed, .. } = told;
             if !dated || undated.has_obtainer(id) {
                 self.lasting.insert(id.clone(), (*second, packed.clone()));
             }
             piece.bytes += packed.len() + id.len() + size_of::<(String, Held)>();
-            let about = number_of_principal(answer.principal());
-            piece.answers.insert(id.clone(), Held { second: *second, about, packed });
+            let held = Held { second: *second, about: told.about(), packed: packed.clone() };
+            piece.answers.insert(id.clone(), held);
         }
         self.bytes += piece.bytes;
         self.pieces.push_back(piece);
@@ -99,7 +106,6 @@ impl Recent {
             self.bytes -= oldest.bytes;
             self.pieces.pop_front();
         }
-        Ok(())
     }
 
     /// Whether the answers of a piece are held.

@@ -3,13 +3,15 @@
 
 use std::borrow::Cow;
 use std::path::PathBuf;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use arrow::array::{Array, BinaryArray, BooleanArray, Int64Array, RecordBatch, StringArray};
 use hashbrown::{HashMap, HashSet};
 use serde::de::DeserializeOwned;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::recent::Told;
+use super::spill::{Head, Spill, SpillFile, Writer};
 use crate::error::{Error, Result};
 use crate::grants::{Grant, Join};
 use crate::model::time;
@@ -181,6 +183,15 @@ impl Kept {
         })
     }
 
+    /// Adds what is wanted out of a spill.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; the decoder's: a defect of ours.
+    pub fn read_spill(&mut self, spill: &Spill, wanted: Wanted) -> Result<()> {
+        let holds = |head: Head| wanted.holds(head.second, head.kind, head.key, head.about);
+        spill.read(wanted.seconds, holds, |head, value| self.take(head.kind, head.key, value))
+    }
+
     fn take(&mut self, kind: &str, key: &str, value: &[u8]) -> Result<()> {
         fn parsed<T: DeserializeOwned>(value: &[u8]) -> Result<T> {
             unpack(value)
@@ -223,7 +234,7 @@ const BATCH_ROWS: usize = 4 * 1024;
 struct Row<'f>(i64, &'static str, &'f str, Value<'f>);
 
 enum Value<'f> {
-    Answer(&'f Answer),
+    Answer(&'f Told),
     Credential(&'f CredentialFacts),
     Grant(&'f Grant),
     PackedGrant(&'f PackedGrant),
@@ -235,7 +246,7 @@ impl Value<'_> {
     /// What [`Choice::About`] chooses by.
     fn about(&self) -> i64 {
         match self {
-            Value::Answer(answer) => number_of_principal(answer.principal()),
+            Value::Answer(told) => told.about(),
             Value::Credential(facts) => {
                 number_of_sign_in_session(facts.sign_in_session_arn.as_ref())
             }
@@ -249,7 +260,7 @@ impl Value<'_> {
 
     fn packed(&self) -> Result<Cow<'_, [u8]>> {
         match self {
-            Value::Answer(value) => pack(*value),
+            Value::Answer(told) => return Ok(Cow::Borrowed(&told.packed)),
             Value::Credential(value) => pack(*value),
             Value::Grant(value) => pack(*value),
             Value::PackedGrant(grant) => return Ok(Cow::Borrowed(&grant.bytes)),
@@ -309,8 +320,22 @@ impl<'f> Rows<'f> {
     }
 
     /// Adds an answer to the question who is behind a credential.
-    pub fn add_answer(&mut self, second: i64, id: &'f str, answer: &'f Answer) {
-        self.0.push(Row(second, ANSWER, id, Value::Answer(answer)));
+    pub fn add_answer(&mut self, told: &'f Told) {
+        self.0.push(Row(told.second, ANSWER, &told.id, Value::Answer(told)));
+    }
+
+    /// Puts them out of memory, in order of time.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; the encoder's: a defect of ours.
+    pub fn spill(mut self, file: Arc<SpillFile>) -> Result<Spill> {
+        self.0.sort_by_key(|row| row.0);
+        let mut writer = Writer::new(file)?;
+        for Row(second, kind, key, value) in &self.0 {
+            let head = Head { second: *second, kind, key, about: value.about() };
+            writer.push(head, &value.packed()?)?;
+        }
+        writer.finish()
     }
 
     /// Writes them as one file, in order.

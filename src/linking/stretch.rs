@@ -18,6 +18,7 @@ use crate::model::time;
 use crate::sessions::facts::CredentialFacts;
 use crate::sessions::link::{LONGEST, MARGIN, PRINCIPAL_AT_TIME, Scope, expiry, first_calls};
 use crate::sessions::outside::{Answer, Life, Outside, Question, Undated};
+use crate::sessions::packed::pack;
 use crate::sessions::{Facts, Linked, link};
 
 /// The linking of one ingest, on its way forward in time.
@@ -86,9 +87,9 @@ impl<'r> Run<'r> {
             earlier: &earlier,
         };
         let linked = link(facts, Scope::Seconds(piece.from, piece.to), outside);
-        let told = to_be_told(&linked, facts, piece);
+        let told = to_be_told(&linked, facts, piece)?;
         let file = WrittenTo::default();
-        self.recent.add(piece, &told, file.clone(), self.sources.undated)?;
+        self.recent.add(piece, &told, file.clone(), self.sources.undated);
         self.written.push((piece, file.clone()));
         self.undated.forget_asked();
         Ok((linked, told, file))
@@ -223,7 +224,7 @@ impl<'r> Run<'r> {
 
 /// The answers that may be asked for later: of all sessions of roles and federated users, and of whoever
 /// obtained credentials.
-fn to_be_told(linked: &Linked, facts: &Facts, piece: Seconds) -> Vec<Told> {
+fn to_be_told(linked: &Linked, facts: &Facts, piece: Seconds) -> Result<Vec<Told>> {
     let first_calls = first_calls(facts);
     let may_be_asked = |facts: &CredentialFacts| {
         let borrowed =
@@ -242,12 +243,14 @@ fn to_be_told(linked: &Linked, facts: &Facts, piece: Seconds) -> Vec<Told> {
                 last_event_at: facts.last_event_at,
                 expires_at: grants.filter_map(|grant| expiry(grant)).max(),
             };
-            Told {
+            let answer = Answer::of(credential, Some(life));
+            Ok(Told {
                 second: second.unwrap_or(piece.from),
                 id: credential.id.to_string(),
                 dated: facts.second().is_some(),
-                answer: Answer::of(credential, Some(life)),
-            }
+                packed: pack(&answer)?.into(),
+                answer,
+            })
         })
         .collect()
 }

@@ -40,18 +40,23 @@ pub struct Before {
 /// The store's.
 pub fn read(tx: &Transaction) -> Result<Facts> {
     let parts = tx.parts(&LINKING_STATE)?;
-    read_files(tx, parts.get(UNDATED_PART).map_or(&[][..], Vec::as_slice))
+    let files = parts.get(UNDATED_PART).map_or(&[][..], Vec::as_slice);
+    of_no_time(|kept, wanted| kept.read(tx, files, wanted))
 }
 
-/// Reads what some files have.
+/// Reads what an ingest brings.
 ///
 /// # Errors
-/// The store's.
-pub fn read_files(tx: &Transaction, files: &[PathBuf]) -> Result<Facts> {
+/// As [`Kept::read_spill`].
+pub fn read_brought(held: &Held) -> Result<Facts> {
+    let mut spills = held.spills.iter();
+    of_no_time(|kept, wanted| spills.try_for_each(|spill| kept.read_spill(spill, wanted)))
+}
+
+fn of_no_time(read: impl FnOnce(&mut Kept, Wanted) -> Result<()>) -> Result<Facts> {
     let mut kept = Kept::default();
     let seconds = single(std::iter::once(UNDATED));
-    let wanted = Wanted { seconds: &seconds, facts: Choice::All, answers: Choice::None };
-    kept.read(tx, files, wanted)?;
+    read(&mut kept, Wanted { seconds: &seconds, facts: Choice::All, answers: Choice::None })?;
     Ok(kept.facts)
 }
 
@@ -175,11 +180,12 @@ pub fn add_issues(
         seconds.range(stretch.seconds.from..stretch.seconds.to).next().is_some()
     };
     let stored = stretches.iter().filter(holds_one).flat_map(|stretch| &stretch.files);
-    let files: Vec<PathBuf> = stored.chain(&held.files).cloned().collect();
+    let files: Vec<PathBuf> = stored.cloned().collect();
     let seconds = single(seconds.iter().copied());
     let mut kept = Kept::default();
     let wanted = Wanted { seconds: &seconds, facts: Choice::Grants, answers: Choice::None };
     kept.read(tx, &files, wanted)?;
+    held.spills.iter().try_for_each(|spill| kept.read_spill(spill, wanted))?;
     for (id, grant) in kept.facts.grants {
         if issued_one_of(&grant, &keys) {
             facts.add_grant(id, grant);

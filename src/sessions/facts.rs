@@ -148,18 +148,18 @@ impl Facts {
         }
     }
 
-    /// Counts one event, which must not have been counted before.
-    pub fn observe(&mut self, event: &Observed) {
-        let (identity, sign_in) = (event.identity, event.signs_in);
+    /// Counts events, which must not have been counted before, of one identity and credential.
+    pub fn observe<'e>(&mut self, mut events: impl Iterator<Item = Observed<'e>>) {
+        let Some(first) = events.next() else { return };
+        let (identity, sign_in) = (first.identity, first.signs_in);
         let of_event = || {
-            let partition = crate::decode::actor::partition(&identity.columns, event.aws_region);
+            let partition = crate::decode::actor::partition(&identity.columns, first.aws_region);
             let mut facts = CredentialFacts::of_identity(identity, partition);
-            facts.session_id = event.session_id.map(str::to_owned);
+            facts.session_id = first.session_id.map(str::to_owned);
             Box::new(facts)
         };
-        let claimed_only = sign_in && event.session_id.is_none();
-        learn_user(&mut self.names, identity, event.event_time);
-        let facts = match self.credentials.entry_ref(event.credential_id) {
+        let claimed_only = sign_in && first.session_id.is_none();
+        let facts = match self.credentials.entry_ref(first.credential_id) {
             hashbrown::hash_map::EntryRef::Occupied(entry) => {
                 let facts = entry.into_mut();
                 if !facts.is_named_as(identity) {
@@ -173,42 +173,63 @@ impl Facts {
                 entry.insert_entry(facts).into_mut()
             }
         };
-        facts.at_sign_in_service |= event.event_source.starts_with("signin.amazonaws.com");
-        if sign_in && event.session_id.is_some() {
-            facts.signed_in = true;
-            facts.created = facts.created.or(Some(event.event_time));
-        }
         facts.claimed_only |= claimed_only;
-        facts.from_console |= event.from_console || facts.signed_in;
-        facts.from_console |= event.event_type == Some("AwsConsoleAction");
-        keep_smaller(&mut facts.first_event_at, Some(event.event_time));
-        facts.last_event_at = facts.last_event_at.max(Some(event.event_time));
-        if !event.failed && event.identity.columns.invoked_by.is_none() {
-            facts.last_success_at = facts.last_success_at.max(Some(event.event_time));
-        }
-        facts.events += 1;
-        facts.writes += u64::from(event.read_only == Some(false));
-        facts.errors += u64::from(event.failed);
-        facts.forwarded += u64::from(event.identity.columns.invoked_by.is_some());
-        facts.delegated += u64::from(event.identity.delegate_account_id.is_some());
-        if let Some(address) = event.source_ip_address {
-            facts.source_ip_addresses.add(address, &mut self.texts);
-        }
-        if let Some(agent) = event.user_agent {
-            facts.user_agents.add(agent, &mut self.texts);
-        }
-        if !event.aws_region.is_empty() {
-            facts.aws_regions.add(event.aws_region, &mut self.texts);
-        }
-        facts.event_sources.add(event.event_source, &mut self.texts);
         // One credential can show different identities: a forwarded call, a session tag.
-        if facts.in_scope_of != event.identity.in_scope_of {
-            keep_smaller(&mut facts.in_scope_of, event.identity.in_scope_of.clone());
+        if facts.in_scope_of != identity.in_scope_of {
+            keep_smaller(&mut facts.in_scope_of, identity.in_scope_of.clone());
         }
-        if facts.web_identity != event.identity.web_identity {
-            keep_smaller(&mut facts.web_identity, event.identity.web_identity.clone());
+        if facts.web_identity != identity.web_identity {
+            keep_smaller(&mut facts.web_identity, identity.web_identity.clone());
         }
-        merge_identity(facts, event.identity);
+        merge_identity(facts, identity);
+        let (mut before, mut latest) = (None, first.event_time);
+        for event in std::iter::once(first).chain(events) {
+            facts.count(&event, before.as_ref(), &mut self.texts);
+            latest = latest.max(event.event_time);
+            before = Some(event);
+        }
+        learn_user(&mut self.names, identity, latest);
+    }
+}
+
+impl CredentialFacts {
+    /// Counts one event; what it has in common with the one before needs no second look.
+    fn count(&mut self, event: &Observed, before: Option<&Observed>, texts: &mut Texts) {
+        if event.signs_in && event.session_id.is_some() {
+            self.signed_in = true;
+            self.created = self.created.or(Some(event.event_time));
+        }
+        self.from_console |= event.from_console || self.signed_in;
+        self.from_console |= event.event_type == Some("AwsConsoleAction");
+        keep_smaller(&mut self.first_event_at, Some(event.event_time));
+        self.last_event_at = self.last_event_at.max(Some(event.event_time));
+        let forwarded = event.identity.columns.invoked_by.is_some();
+        if !event.failed && !forwarded {
+            self.last_success_at = self.last_success_at.max(Some(event.event_time));
+        }
+        self.events += 1;
+        self.writes += u64::from(event.read_only == Some(false));
+        self.errors += u64::from(event.failed);
+        self.forwarded += u64::from(forwarded);
+        self.delegated += u64::from(event.identity.delegate_account_id.is_some());
+        let new = |of: for<'o> fn(&Observed<'o>) -> Option<&'o str>| {
+            let value = of(event)?;
+            let same = before.is_some_and(|before| of(before) == Some(value));
+            (!same).then_some(value)
+        };
+        if let Some(address) = new(|event| event.source_ip_address) {
+            self.source_ip_addresses.add(address, texts);
+        }
+        if let Some(agent) = new(|event| event.user_agent) {
+            self.user_agents.add(agent, texts);
+        }
+        if let Some(region) = new(|event| Some(event.aws_region)).filter(|name| !name.is_empty()) {
+            self.aws_regions.add(region, texts);
+        }
+        if let Some(source) = new(|event| Some(event.event_source)) {
+            self.at_sign_in_service |= source.starts_with("signin.amazonaws.com");
+            self.event_sources.add(source, texts);
+        }
     }
 }
 

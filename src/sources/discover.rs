@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use walkdir::WalkDir;
 
-use super::layout::{PathKind, delivery_day, path_kind};
+use super::layout::{PathKind, delivery_time, path_kind};
 use super::s3::{self, Bucket, Settings};
 use super::select::{Selection, Verdict};
 use crate::error::{Error, Result};
@@ -66,7 +66,7 @@ pub struct LeftOut {
 /// The outcome of looking.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// Files to read, by delivery day and then by path, each once.
+    /// Files to read, by day and minute of delivery and then by path, each once.
     pub files: Vec<LogFile>,
     /// Files passed over because of their path, by kind.
     pub passed_over: BTreeMap<&'static str, u64>,
@@ -137,11 +137,11 @@ pub fn discover(sources: &[String], options: &Options) -> Result<Found> {
         }
     }
     let files = std::mem::take(&mut found.files).into_iter();
-    let mut by_day: Vec<_> = files.map(|file| (delivery_day(&file.path), file)).collect();
-    by_day.sort_by(|(day, file), (other_day, other)| {
-        day.cmp(other_day).then_with(|| file.path.cmp(&other.path))
+    let mut by_time: Vec<_> = files.map(|file| (delivery_time(&file.path), file)).collect();
+    by_time.sort_by(|(time, file), (other_time, other)| {
+        time.cmp(other_time).then_with(|| file.path.cmp(&other.path))
     });
-    found.files = by_day.into_iter().map(|(_, file)| file).collect();
+    found.files = by_time.into_iter().map(|(_, file)| file).collect();
     found.files.dedup_by(|a, b| a.path == b.path);
     Ok(found)
 }

@@ -169,19 +169,21 @@ fn days(year: &str, month: &str, day: &str) -> Option<(i32, i32)> {
     }
 }
 
-/// The delivery day in a path (`…/2024/05/01/…`) as `20240501`; 0 where there is none. Reading
-/// files in this order brings the events of one day together, whatever the account.
-pub fn delivery_day(path: &Path) -> u32 {
+/// When a path says that its object was delivered: the day in its folders (`…/2024/05/01/…`) as `20240501`,
+/// and the minute in its name, see [`delivery`]; 0 for what it does not say. Reading files in this order
+/// brings together what happened together, whatever the account.
+pub fn delivery_time(path: &Path) -> (u32, i64) {
     let parts: Vec<u32> = path
         .components()
         .map(|c| c.as_os_str().to_str().and_then(|s| s.parse().ok()).unwrap_or(0))
         .collect();
-    parts
+    let day = parts
         .windows(3)
         .find(|w| {
             (1970..10_000).contains(&w[0]) && (1..13).contains(&w[1]) && (1..32).contains(&w[2])
         })
-        .map_or(0, |w| w[0] * 10_000 + w[1] * 100 + w[2])
+        .map_or(0, |w| w[0] * 10_000 + w[1] * 100 + w[2]);
+    (day, delivery(path).map_or(0, |delivery| delivery.at))
 }
 
 #[cfg(test)]
@@ -197,8 +199,13 @@ mod tests {
         assert_eq!(kind(&format!("{at}-Insight/eu-west-1/a.json.gz")), PathKind::Insight);
         assert_eq!(kind("case/README.md"), PathKind::Other);
         assert_eq!(kind("case/.hidden.json"), PathKind::Other);
-        assert_eq!(delivery_day(Path::new("x/CloudTrail/eu-west-1/2024/05/01/a.gz")), 20_240_501);
-        assert_eq!(delivery_day(Path::new("a.gz")), 0);
+        let folder = "x/CloudTrail/eu-west-1/2024/05/01";
+        let name = "111111111111_CloudTrail_eu-west-1_20240501T0913Z_WGUh10yYtRBdP2Kx.json.gz";
+        let minute = 1_714_554_780_000_000;
+        let time = |path: &str| delivery_time(Path::new(path));
+        assert_eq!(time(&format!("{folder}/{name}")), (20_240_501, minute));
+        assert_eq!(time(&format!("{folder}/a.gz")), (20_240_501, 0));
+        assert_eq!((time(name), time("a.gz")), ((0, minute), (0, 0)));
     }
 
     #[test]

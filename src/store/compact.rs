@@ -36,11 +36,11 @@ pub struct AtOnce {
 }
 
 impl AtOnce {
-    /// What fits where so many bytes may be used. With a gibibyte a day's files are more than
-    /// [`PAYS_FROM`], so that one that has just become worth merging is rewritten once and not in steps.
+    /// What fits where so many bytes may be used: half of a gibibyte for two days, so that what an ingest
+    /// ends with takes no more than the ingest itself.
     pub fn of_memory(bytes: u64) -> AtOnce {
         const ENOUGH: u64 = 1 << 30;
-        let inputs = usize::try_from(bytes.min(ENOUGH) * 40 / ENOUGH).unwrap_or(40);
+        let inputs = usize::try_from(bytes.min(ENOUGH) * 16 / ENOUGH).unwrap_or(16);
         AtOnce { days: if bytes < ENOUGH { 1 } else { 2 }, inputs: inputs.max(4) }
     }
 }

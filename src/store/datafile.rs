@@ -1,17 +1,17 @@
 //! Writing one Parquet data file of a table.
 
 use std::fs::{self, File};
-use std::io::{BufWriter, Seek};
-use std::path::Path;
+use std::io::{BufWriter, Seek, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::array::{Array, AsArray, RecordBatch, UInt32Array};
+use arrow::compute::take_record_batch;
 use arrow::datatypes::{Date32Type, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use chrono::NaiveDate;
 use parquet::arrow::ArrowWriter;
-use parquet::file::metadata::ParquetMetaData;
-use parquet::file::properties::WriterProperties;
 use uuid::Uuid;
 
 use super::location::Location;
@@ -69,8 +69,6 @@ pub enum Place<'p> {
     /// To a part of a table without partition column; parts are replaced as a whole. The name
     /// consists of lower-case letters, digits and dashes.
     Part(&'p str),
-    /// To no table: it is discarded before the transaction ends, so it need not last.
-    Spill,
 }
 
 /// As [`write`], for batches that come one by one; refuses rows out of order.
@@ -81,19 +79,7 @@ pub(super) fn write_sorted(
     rows: usize,
     batches: impl Iterator<Item = Result<RecordBatch>>,
 ) -> Result<DataFile> {
-    let mut last: Option<RecordBatch> = None;
-    let checked = batches.map(|batch| {
-        let batch = batch?;
-        let both: Vec<RecordBatch> = last.iter().cloned().chain([batch.clone()]).collect();
-        if !stats::is_sorted(def, &both)? {
-            return Err(wrong(def, "rows are not in the table's order"));
-        }
-        if batch.num_rows() > 0 {
-            last = Some(batch.slice(batch.num_rows() - 1, 1));
-        }
-        Ok(batch)
-    });
-    write_all(at, def, place, Expected { rows, sorted: true }, checked)
+    write_all(at, def, place, Expected { rows, sorted: true }, batches)
 }
 
 /// As [`write`], for batches that come one by one, in any order.
@@ -107,12 +93,6 @@ pub(super) fn write_unsorted(
     write_all(at, def, place, Expected { rows, sorted: false }, batches)
 }
 
-/// What a file's header says of its content, before the content is there.
-struct Expected {
-    rows: usize,
-    sorted: bool,
-}
-
 fn write_all(
     at: &Location,
     def: &TableDef,
@@ -120,33 +100,161 @@ fn write_all(
     expected: Expected,
     batches: impl Iterator<Item = Result<RecordBatch>>,
 ) -> Result<DataFile> {
-    let name = format!("part-{}.parquet", Uuid::new_v4());
-    let path = match (def.partition_by, place) {
-        (Some(column), Place::Day(value)) => format!("{column}={value}/{name}"),
-        (None, Place::Part(part)) if is_part(part) => format!("{part}/{name}"),
-        (None, Place::Spill) => format!("spill/{name}"),
-        (_, Place::Part(part)) => return Err(wrong(def, &format!("{part:?} is no part"))),
-        _ => name,
-    };
-    let partition = match place {
-        Place::Day(day) => Some(day),
-        _ => None,
-    };
-    let check = Check::of(def, partition)?;
-    let checked = batches.map(|batch| batch.and_then(|batch| check.batch(batch)));
-    let lasts = !matches!(place, Place::Spill);
-    let (size, metadata) = put(at, &format!("{}/{path}", def.name), lasts, |file, full| {
-        let properties = layout::properties(def, expected.rows, expected.sorted, lasts)?;
-        write_parquet(file, full, def, properties, checked)
-    })?;
-    Ok(DataFile {
-        path,
-        size,
-        rows: u64::try_from(metadata.file_metadata().num_rows()).unwrap_or(0),
-        partition: partition.map(str::to_owned),
-        stats: stats::json(def, &metadata),
-        modified_at: now_millis(),
-    })
+    let mut file = Writing::begin(at, def, place, expected)?;
+    for batch in batches {
+        file.write(batch?)?;
+    }
+    file.finish()
+}
+
+/// What a file's header says of its content, before the content is there.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Expected {
+    /// Rows; about as many will do where they are not known yet.
+    pub rows: usize,
+    /// Whether they are in the table's order: then other rows are refused.
+    pub sorted: bool,
+}
+
+/// A file that is being written. Dropped before it is finished, there is no file.
+pub(super) struct Writing<'w> {
+    at: &'w Location,
+    def: &'w TableDef,
+    /// Path inside the table's folder.
+    path: String,
+    partition: Option<String>,
+    check: Check<'w>,
+    /// Numbers of the columns that the file has.
+    columns: Vec<usize>,
+    expected: Expected,
+    /// The last row so far, where order counts.
+    last: Option<RecordBatch>,
+    writer: ArrowWriter<BufWriter<Arc<File>>>,
+    half: HalfFile,
+}
+
+/// Where the bytes go; of an object to a file without a name. Half a file is of no use to anybody, so
+/// it vanishes unless it is kept.
+struct HalfFile {
+    file: Arc<File>,
+    full: PathBuf,
+    vanishes: bool,
+}
+
+impl<'w> Writing<'w> {
+    /// Begins a file.
+    ///
+    /// # Errors
+    /// As [`super::Transaction::write_sorted`], of which this is the beginning.
+    pub(super) fn begin(
+        at: &'w Location,
+        def: &'w TableDef,
+        place: Place,
+        expected: Expected,
+    ) -> Result<Writing<'w>> {
+        let name = format!("part-{}.parquet", Uuid::new_v4());
+        let path = match (def.partition_by, place) {
+            (Some(column), Place::Day(value)) => format!("{column}={value}/{name}"),
+            (None, Place::Part(part)) if is_part(part) => format!("{part}/{name}"),
+            (_, Place::Part(part)) => return Err(wrong(def, &format!("{part:?} is no part"))),
+            _ => name,
+        };
+        let partition = match place {
+            Place::Day(day) => Some(day),
+            _ => None,
+        };
+        let check = Check::of(def, partition)?;
+        let properties = layout::properties(def, expected.rows, expected.sorted)?;
+        let half = HalfFile::create(at, &format!("{}/{path}", def.name))?;
+        let buffered = BufWriter::new(half.file.clone());
+        let writer = ArrowWriter::try_new(buffered, file_schema(def), Some(properties))?;
+        let own = |i: &usize| def.partition_by != Some(def.columns[*i].name);
+        Ok(Writing {
+            at,
+            def,
+            path,
+            partition: partition.map(str::to_owned),
+            check,
+            columns: (0..def.columns.len()).filter(own).collect(),
+            expected,
+            last: None,
+            writer,
+            half,
+        })
+    }
+
+    /// Writes rows behind those that were written.
+    ///
+    /// # Errors
+    /// [`Error::Arrow`] where they do not belong there; Parquet's.
+    pub(super) fn write(&mut self, batch: RecordBatch) -> Result<()> {
+        let batch = self.check.batch(batch)?;
+        if self.expected.sorted && batch.num_rows() > 0 {
+            let both: Vec<RecordBatch> =
+                self.last.take().into_iter().chain([batch.clone()]).collect();
+            if !stats::is_sorted(self.def, &both)? {
+                return Err(wrong(self.def, "rows are not in the table's order"));
+            }
+            // A copy: a slice would hold all of the batch.
+            let last = UInt32Array::from_iter_values(u32::try_from(batch.num_rows() - 1));
+            self.last = Some(take_record_batch(&batch, &last)?);
+        }
+        Ok(self.writer.write(&batch.project(&self.columns)?)?)
+    }
+
+    /// Makes it a durable file.
+    ///
+    /// # Errors
+    /// Those of writing it.
+    pub(super) fn finish(mut self) -> Result<DataFile> {
+        let metadata = self.writer.finish()?;
+        let HalfFile { file, full, .. } = &self.half;
+        self.writer.inner_mut().flush().map_err(Error::io(full))?;
+        let size = file.metadata().map_err(Error::io(full))?.len();
+        match self.at {
+            Location::Folder(_) => file.sync_all().map_err(Error::io(full))?,
+            Location::Bucket(place) => {
+                let mut file = file.try_clone().map_err(Error::io(full))?;
+                file.rewind().map_err(Error::io(full))?;
+                place.send(&format!("{}/{}", self.def.name, self.path), file, size)?;
+            }
+        }
+        self.half.vanishes = false;
+        Ok(DataFile {
+            path: self.path,
+            size,
+            rows: u64::try_from(metadata.file_metadata().num_rows()).unwrap_or(0),
+            partition: self.partition,
+            stats: stats::json(self.def, &metadata),
+            modified_at: now_millis(),
+        })
+    }
+}
+
+impl HalfFile {
+    /// An empty file for what will have this name in the store.
+    fn create(at: &Location, name: &str) -> Result<HalfFile> {
+        if matches!(at, Location::Bucket(_)) {
+            let full = std::env::temp_dir();
+            let file = Arc::new(tempfile::tempfile().map_err(Error::io(&full))?);
+            return Ok(HalfFile { file, full, vanishes: false });
+        }
+        let full = at.join(name);
+        if let Some(parent) = full.parent() {
+            fs::create_dir_all(parent).map_err(Error::io(parent))?;
+        }
+        let file = Arc::new(File::create_new(&full).map_err(Error::io(&full))?);
+        Ok(HalfFile { file, full, vanishes: true })
+    }
+}
+
+impl Drop for HalfFile {
+    fn drop(&mut self) {
+        if self.vanishes {
+            // That it cannot be removed is not the news.
+            let _ = fs::remove_file(&self.full);
+        }
+    }
 }
 
 fn is_part(name: &str) -> bool {
@@ -206,65 +314,6 @@ pub(super) fn parse_day(text: &str) -> Option<i32> {
     let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
     (text.len() == 10 && date.format("%Y-%m-%d").to_string() == text)
         .then(|| Date32Type::from_naive_date(date))
-}
-
-/// Lets `write` write a file of the store, which `lasts` from now on. Where that fails there is no file.
-fn put<T>(
-    at: &Location,
-    name: &str,
-    lasts: bool,
-    write: impl FnOnce(File, &Path) -> Result<(File, T)>,
-) -> Result<(u64, T)> {
-    let full = at.join(name);
-    let size = |file: &File| file.metadata().map(|m| m.len()).map_err(Error::io(&full));
-    let place = match at {
-        Location::Folder(_) => {
-            if let Some(parent) = full.parent() {
-                fs::create_dir_all(parent).map_err(Error::io(parent))?;
-            }
-            let file = File::create_new(&full).map_err(Error::io(&full))?;
-            let written = write(file, &full).and_then(|(file, told)| {
-                if lasts {
-                    file.sync_all().map_err(Error::io(&full))?;
-                }
-                Ok((size(&file)?, told))
-            });
-            if written.is_err() {
-                // Half a file is of no use to anybody; that it cannot be removed is not the news.
-                let _ = fs::remove_file(&full);
-            }
-            return written;
-        }
-        Location::Bucket(place) => place,
-    };
-    let temp = std::env::temp_dir();
-    let file = tempfile::tempfile().map_err(Error::io(&temp))?;
-    let (mut file, told) = write(file, &temp)?;
-    let size = size(&file)?;
-    file.rewind().map_err(Error::io(&temp))?;
-    place.send(name, file, size)?;
-    Ok((size, told))
-}
-
-/// Writes a file; returns it with what Parquet knows of it.
-fn write_parquet(
-    file: File,
-    path: &Path,
-    def: &TableDef,
-    properties: WriterProperties,
-    batches: impl Iterator<Item = Result<RecordBatch>>,
-) -> Result<(File, ParquetMetaData)> {
-    let schema = file_schema(def);
-    let mut buffered = BufWriter::new(file);
-    let mut writer = ArrowWriter::try_new(&mut buffered, schema.clone(), Some(properties))?;
-    let wanted: Vec<usize> =
-        (0..def.columns.len()).filter(|i| def.partition_by != Some(def.columns[*i].name)).collect();
-    for batch in batches {
-        writer.write(&batch?.project(&wanted)?)?;
-    }
-    let metadata = writer.close()?;
-    let file = buffered.into_inner().map_err(|e| Error::io(path)(e.into_error()))?;
-    Ok((file, metadata))
 }
 
 pub(super) fn now_millis() -> i64 {

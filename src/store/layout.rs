@@ -20,11 +20,13 @@ const ROW_GROUP_ROWS: usize = 128 * 1024;
 const SMALL_ROW_GROUP_ROWS: usize = 8 * 1024;
 
 /// Bytes of a page before compression. A file that is being written holds one for each column.
-const PAGE_BYTES: usize = 256 * 1024;
+const PAGE_BYTES: usize = 64 * 1024;
 
-/// The same of [`LARGE`] columns, and of tables with small row groups, of which a reader takes the whole:
-/// what is in one page is compressed together.
-const LARGE_PAGE_BYTES: usize = 2 * 1024 * 1024;
+/// The same of [`LARGE`] columns: what is in one page is compressed together.
+const LARGE_PAGE_BYTES: usize = 512 * 1024;
+
+/// The same of tables with small row groups, of which a reader takes the whole.
+const WHOLE_PAGE_BYTES: usize = 2 * 1024 * 1024;
 
 /// Share of lookups for a value that is not there which a bloom filter lets through.
 const BLOOM_FALSE_POSITIVES: f64 = 0.01;
@@ -66,19 +68,12 @@ const LARGE: &[&str] = &["request_parameters", "response_elements"];
 /// The level of zstd for them.
 const LARGE_LEVEL: i32 = 6;
 
-/// How a file of `def` with so many `rows` is written. One that does not last is not worth the trouble of
-/// compressing it well.
+/// How a file of `def` with so many `rows` is written.
 ///
 /// # Errors
 /// Parquet's: a defect of ours.
-pub(super) fn properties(
-    def: &TableDef,
-    rows: usize,
-    sorted: bool,
-    lasts: bool,
-) -> Result<WriterProperties> {
+pub(super) fn properties(def: &TableDef, rows: usize, sorted: bool) -> Result<WriterProperties> {
     let (row_group_rows, page_bytes, level) = shape(def);
-    let level = if lasts { level } else { 1 };
     let mut builder = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(level)?))
         .set_max_row_group_row_count(Some(row_group_rows))
@@ -120,7 +115,7 @@ pub(super) fn properties(
 /// is written and compresses well, so that more trouble pays.
 fn shape(def: &TableDef) -> (usize, usize, i32) {
     if def.name == LINKING_STATE.name {
-        (SMALL_ROW_GROUP_ROWS, LARGE_PAGE_BYTES, 3)
+        (SMALL_ROW_GROUP_ROWS, WHOLE_PAGE_BYTES, 3)
     } else {
         (ROW_GROUP_ROWS, PAGE_BYTES, 1)
     }

@@ -63,7 +63,7 @@ pub use location::Location;
 pub use read::Select;
 use snapshot::Current;
 pub use snapshot::{FORMAT, Snapshot};
-pub use transaction::Transaction;
+pub use transaction::{SortedFile, Transaction};
 
 use columns::{COVERAGE, FILES, LINKING_QUESTIONS, LINKING_STATE, REJECTS};
 

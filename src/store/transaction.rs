@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use arrow::array::RecordBatch;
 use futures::future::join_all;
 
-use super::datafile::{self, DataFile, Place};
+use super::datafile::{self, DataFile, Expected, Place, Writing};
 use super::delta::{Change, Table};
 use super::location::Location;
 use super::read::Select;
@@ -35,6 +35,36 @@ pub struct Transaction {
     written: Mutex<Vec<PathBuf>>,
     /// Of a folder; held until the end. The system gives it back when the process dies.
     _lock: Option<File>,
+}
+
+/// A file of sorted rows that is being written. Dropped before it is finished, there is no file.
+pub struct SortedFile<'t> {
+    tx: &'t Transaction,
+    /// Of the table.
+    dir: &'t Path,
+    writing: Writing<'t>,
+}
+
+impl SortedFile<'_> {
+    /// Writes rows that follow those before them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Arrow`] when they do not; as [`Transaction::write_file`].
+    pub fn write(&mut self, batch: RecordBatch) -> Result<()> {
+        self.writing.write(batch)
+    }
+
+    /// Makes it a durable file.
+    ///
+    /// # Errors
+    ///
+    /// As [`Transaction::write_file`].
+    pub fn finish(self) -> Result<DataFile> {
+        let file = self.writing.finish()?;
+        self.tx.written().push(self.dir.join(&file.path));
+        Ok(file)
+    }
 }
 
 impl Transaction {
@@ -151,6 +181,23 @@ impl Transaction {
         let file = datafile::write_sorted(&self.at, def, place, rows, batches)?;
         self.written().push(table.dir().join(&file.path));
         Ok(file)
+    }
+
+    /// Begins a file as [`Transaction::write_sorted`] writes it, for rows that come over a longer time
+    /// and are about `rows`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Transaction::write_sorted`].
+    pub fn begin_sorted<'t>(
+        &'t self,
+        def: &'t TableDef,
+        place: Place,
+        rows: usize,
+    ) -> Result<SortedFile<'t>> {
+        let dir = self.table(def)?.dir();
+        let expected = Expected { rows, sorted: true };
+        Ok(SortedFile { tx: self, dir, writing: Writing::begin(&self.at, def, place, expected)? })
     }
 
     /// As [`Transaction::write_sorted`], for batches in any order.

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BinaryBuilder, BooleanBuilder, Date32Builder, Int64Builder, ListBuilder, RecordBatch,
-    StringBuilder, StructBuilder, TimestampMicrosecondBuilder,
+    ArrayBuilder, ArrayRef, BinaryBuilder, BooleanBuilder, Date32Builder, Int64Builder,
+    ListBuilder, RecordBatch, StringArray, StringBuilder, StructBuilder,
+    TimestampMicrosecondBuilder,
 };
 use arrow::datatypes::DataType;
 
@@ -144,7 +145,7 @@ impl ColumnBuilder {
 
     fn finish(&mut self) -> ArrayRef {
         match self {
-            ColumnBuilder::Text(b) => Arc::new(b.finish()),
+            ColumnBuilder::Text(b) => Arc::new(finish_text(b)),
             ColumnBuilder::Binary(b) => Arc::new(b.finish()),
             ColumnBuilder::Int(b) => Arc::new(b.finish()),
             ColumnBuilder::Bool(b) => Arc::new(b.finish()),
@@ -154,6 +155,15 @@ impl ColumnBuilder {
             ColumnBuilder::Resources(b) => Arc::new(b.finish()),
         }
     }
+}
+
+/// Finishes a column; its builder starts anew with room for as much again, because batches resemble
+/// one another and growing means copying.
+pub fn finish_text(builder: &mut StringBuilder) -> StringArray {
+    let (rows, bytes) = (builder.len(), builder.values_slice().len());
+    let array = builder.finish();
+    *builder = StringBuilder::with_capacity(rows + rows / 8, bytes + bytes / 4);
+    array
 }
 
 /// Builds batches of one table row by row. Meant for the small tables; events have a builder of

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use roletrail::decode::{Decoder, Item, Limits, RecordStream};
 use roletrail::events::{EVENTS, EventsBuilder};
 use roletrail::generate::{self, WorldOptions};
-use roletrail::intake::{Options, Silent, Sink};
+use roletrail::intake::{Options, Run, Silent, Sink};
 use roletrail::linking::link_in_memory;
 use roletrail::sessions::Facts;
 use roletrail::sessions::packed::PackedFacts;
@@ -189,9 +189,25 @@ impl Sink for Kept {
         Ok(())
     }
 
-    fn write(&self, events: roletrail::intake::DayEvents) -> roletrail::error::Result<()> {
-        let batches = events.batches.collect::<roletrail::error::Result<_>>()?;
-        self.batches.lock().unwrap().push((events.day, batches));
+    fn begin(&self, day: i32, _: usize) -> roletrail::error::Result<Box<dyn Run + '_>> {
+        Ok(Box::new(KeptRun { kept: self, day, batches: Vec::new() }))
+    }
+}
+
+struct KeptRun<'k> {
+    kept: &'k Kept,
+    day: i32,
+    batches: Vec<arrow::array::RecordBatch>,
+}
+
+impl Run for KeptRun<'_> {
+    fn write(&mut self, batch: arrow::array::RecordBatch) -> roletrail::error::Result<()> {
+        self.batches.push(batch);
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> roletrail::error::Result<()> {
+        self.kept.batches.lock().unwrap().push((self.day, self.batches));
         Ok(())
     }
 }

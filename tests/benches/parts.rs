@@ -6,7 +6,7 @@ use criterion::{Criterion, Throughput};
 use roletrail::decode::raw::RawRecord;
 use roletrail::decode::{Decoder, Item, Limits, RecordStream};
 use roletrail::generate::{self, WorldOptions};
-use roletrail::intake::{Options, Silent, seen::Seen};
+use roletrail::intake::{Options, Run, Silent, seen::Seen};
 use roletrail::linking::link_in_memory;
 use roletrail::sessions::Facts;
 use roletrail::sessions::packed::PackedFacts;
@@ -35,7 +35,17 @@ impl roletrail::intake::Sink for Nowhere {
         Ok(())
     }
 
-    fn write(&self, _: roletrail::intake::DayEvents) -> roletrail::error::Result<()> {
+    fn begin(&self, _: i32, _: usize) -> roletrail::error::Result<Box<dyn Run + '_>> {
+        Ok(Box::new(Nowhere::default()))
+    }
+}
+
+impl Run for Nowhere {
+    fn write(&mut self, _: arrow::array::RecordBatch) -> roletrail::error::Result<()> {
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> roletrail::error::Result<()> {
         Ok(())
     }
 }
