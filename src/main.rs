@@ -9,7 +9,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// How long memory that is not used any more is kept from the system, in milliseconds. The allocator's
 /// own second keeps what every step of an ingest or a report has left behind, in heaps of many threads.
-const KEEP_MS: std::ffi::c_long = 100;
+const KEEP_MS: std::ffi::c_long = 400;
 
 /// `mi_option_purge_delay` of mimalloc.h, which the crate has no name for; 15 in mimalloc 2 and 3.
 const PURGE_DELAY: mi_option_t = 15;

@@ -10,8 +10,8 @@ use serde_json::{Map, Value};
 
 use super::account;
 use super::actor::{self, Actor};
-use super::json;
-use super::unique;
+use super::json::{self, Canonical};
+use super::{unique, usual};
 use crate::model::time;
 
 /// CloudTrail's literal in place of a value it will not show.
@@ -154,6 +154,30 @@ impl Identity {
     /// [`json::TooDeep`].
     pub fn read(raw: Option<&str>, region: &str) -> Result<Identity, json::TooDeep> {
         let canonical = raw.map(json::canonical).transpose()?;
+        if let Some(canonical) = &canonical
+            && let Some((columns, rest)) = usual::read(&canonical.text)
+        {
+            let (rest, actor) = (rest.map(str::to_owned), actor::of_identity(&columns, region));
+            return Ok(Identity { columns, rest, hash: canonical.hash, ..Identity::nobody(actor) });
+        }
+        Ok(Identity::of_any(canonical, region))
+    }
+
+    /// A block that says nothing.
+    fn nobody(actor: Actor) -> Identity {
+        Identity {
+            columns: IdentityColumns::default(),
+            rest: None,
+            in_scope_of: None,
+            web_identity: None,
+            delegate_account_id: None,
+            hash: 0,
+            actor,
+        }
+    }
+
+    /// Reads a block of any kind.
+    pub(super) fn of_any(canonical: Option<Canonical>, region: &str) -> Identity {
         // The walk has bounded the depth already; text that has no value, or two for one name, is kept as
         // it stands: nobody can say which of two names is the caller's.
         let mut block = canonical
@@ -174,7 +198,7 @@ impl Identity {
         let rest = block.filter(|_| !all_taken).map(|rest| rest.to_string());
         let actor = actor::of_identity(&columns, region);
         let hash = canonical.map_or(0, |c| c.hash);
-        Ok(Identity { columns, rest, in_scope_of, web_identity, delegate_account_id, hash, actor })
+        Identity { columns, rest, in_scope_of, web_identity, delegate_account_id, hash, actor }
     }
 
     /// The `userIdentity` block as it was, given its columns and what they could not hold.

@@ -22,6 +22,7 @@ pub mod stream;
 mod table;
 mod table_columns;
 mod unique;
+mod usual;
 mod window;
 
 pub use actor::Actor;

@@ -14,6 +14,10 @@ const SHORTEST_TOKEN: usize = 16;
 
 /// Whether a JSON key names a session token: `sessionToken`, `X-Amz-Security-Token`, in any case.
 pub fn is_token_key(key: &str) -> bool {
+    // The shortest of the names: most keys are shorter.
+    if key.len() < "sessiontoken".len() {
+        return false;
+    }
     let plain: String =
         key.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
     ["sessiontoken", "securitytoken", "xamzsecuritytoken", "awssessiontoken"]

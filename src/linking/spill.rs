@@ -239,9 +239,9 @@ mod tests {
             key: &keys[n],
             about: -(n as i64),
         };
-        for n in 0..2000 {
-            writer.push(head(n), &values[n]).unwrap();
-            other.push(Head { kind: "other", ..head(n) }, &values[n]).unwrap();
+        for (n, value) in values.iter().enumerate() {
+            writer.push(head(n), value).unwrap();
+            other.push(Head { kind: "other", ..head(n) }, value).unwrap();
         }
         let spill = writer.finish().unwrap();
         other.finish().unwrap();

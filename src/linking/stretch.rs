@@ -28,6 +28,8 @@ pub struct Run<'r> {
     most: usize,
     /// Numbers of questions whose answers have changed, with the second from which on they have.
     changed: BTreeMap<u64, i64>,
+    /// Whether anything was linked before, and rests on answers that may change.
+    stored: bool,
     /// What was linked in this run, in order of time: where it was written.
     written: Vec<(Seconds, WrittenTo)>,
     recent: Recent,
@@ -41,8 +43,9 @@ impl<'r> Run<'r> {
         most: usize,
         changed: BTreeMap<u64, i64>,
     ) -> Run<'r> {
-        let recent = Recent::new(most);
-        Run { sources, undated, most, changed, written: Vec::new(), recent }
+        let (written, recent) = (Vec::new(), Recent::new(most));
+        let stored = sources.stretches.iter().any(|stretch| !stretch.files.is_empty());
+        Run { sources, undated, most, changed, stored, written, recent }
     }
 
     /// Whether a stretch rests on an answer that has changed.
@@ -97,6 +100,9 @@ impl<'r> Run<'r> {
 
     /// Remembers whom a new answer concerns.
     pub(super) fn note_change(&mut self, id: &str, old: Option<&Answer>, answer: &Answer) {
+        if !self.stored {
+            return;
+        }
         if !old.is_some_and(|old| old.says_same(answer)) {
             self.changed.insert(Question::Answer(id).number(), i64::MIN);
         }
