@@ -92,7 +92,7 @@ pub fn link_and_write(
 ) -> Result<Parts> {
     let held = brought.into_held();
     let stretches = plan::stretches(tx.parts(&LINKING_STATE)?);
-    let stored = stretches.iter().any(|stretch| !stretch.files.is_empty());
+    let stored = plan::any_stored(&stretches);
     let mut facts = undated::read(tx)?;
     let before = Before::of(tx, &facts)?;
     let brought = undated::read_brought(&held)?;

@@ -24,6 +24,11 @@ pub struct Stretch {
     pub files: Vec<PathBuf>,
 }
 
+/// Whether anything of them is stored: whether something was linked before.
+pub fn any_stored(stretches: &[Stretch]) -> bool {
+    stretches.iter().any(|stretch| !stretch.files.is_empty())
+}
+
 /// The name of the part of the tables that a stretch is, by its first second.
 pub fn part_name(from: i64) -> String {
     if from == i64::MIN { BEGIN.to_owned() } else { format!("from-{from}") }

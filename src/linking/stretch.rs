@@ -9,7 +9,7 @@ use super::Parts;
 use super::brought::UNIT;
 use super::near::Sources;
 use super::pieces::{Turn, WrittenTo, in_turn};
-use super::plan::{Stretch, cut, part_name};
+use super::plan::{Stretch, any_stored, cut, part_name};
 use super::questions;
 use super::recent::{Recent, Told};
 use super::state::{Choice, Kept, Seconds, Wanted, count_stored, number_of_principal, single};
@@ -44,7 +44,7 @@ impl<'r> Run<'r> {
         changed: BTreeMap<u64, i64>,
     ) -> Run<'r> {
         let (written, recent) = (Vec::new(), Recent::new(most));
-        let stored = sources.stretches.iter().any(|stretch| !stretch.files.is_empty());
+        let stored = any_stored(sources.stretches);
         Run { sources, undated, most, changed, stored, written, recent }
     }
 

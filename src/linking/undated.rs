@@ -8,7 +8,7 @@ use arrow::array::{Array, StringArray, TimestampMicrosecondArray};
 use hashbrown::{HashMap, HashSet};
 
 use super::brought::{Held, issued_one_of};
-use super::plan::{Stretch, UNDATED_PART};
+use super::plan::{Stretch, UNDATED_PART, any_stored};
 use super::questions;
 use super::state::{Choice, Kept, UNDATED, Wanted, single};
 use crate::error::Result;
@@ -173,7 +173,7 @@ pub fn add_issues(
     let keys: HashSet<&str> = all.iter().map(String::as_str).collect();
     let new: HashSet<&str> = keys.iter().copied().filter(|k| !before.keys.contains(*k)).collect();
     let mut seconds = held.issues_of(keys.iter().copied());
-    if !new.is_empty() && stretches.iter().any(|stretch| !stretch.files.is_empty()) {
+    if !new.is_empty() && any_stored(stretches) {
         seconds.extend(stored_issues(tx, &new)?);
     }
     let holds_one = |stretch: &&Stretch| {
