@@ -229,6 +229,11 @@ impl Grant {
         self.event_time.div_euclid(time::SECOND)
     }
 
+    /// Whether nothing is inherited of whoever made the call: a password that somebody set.
+    pub fn is_only_a_hint(&self) -> bool {
+        self.join == Join::Password
+    }
+
     /// Which record it was read from.
     pub fn record(&self) -> (&str, u64) {
         (&self.event_id, self.record_hash)

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use hashbrown::{HashMap, HashSet};
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::spill::{Spill, SpillFile};
 use super::state::{Rows, Seconds};
 use crate::error::Result;
 use crate::grants::Grant;
-use crate::model::time;
+use crate::model::{ids, time};
 use crate::sessions::Facts;
 use crate::sessions::link::MARGIN;
 use crate::sessions::outside::Question;
@@ -40,6 +41,8 @@ pub struct Held {
     issued: Vec<(u64, i64)>,
     /// Hashes of keys that calls with a date show.
     used: HashSet<u64>,
+    /// Hashes of the ids of callers that have no session at all.
+    pub callers_without_session: HashSet<u64>,
 }
 
 impl<'t> Brought<'t> {
@@ -55,12 +58,14 @@ impl<'t> Brought<'t> {
     pub fn add(&self, packed: PackedFacts) -> Result<()> {
         let PackedFacts { mut facts, grants } = packed;
         let undated = split_off_undated(&mut facts, &grants)?;
-        let rows = Rows::undated(&undated).and(Rows::dated(&facts, Seconds::ALL));
+        let rows = Rows::undated(&undated).and(Rows::names(&undated.names));
+        let rows = rows.and(Rows::dated(&facts, Seconds::ALL));
         let rows = rows.and(Rows::packed(grants.iter().map(|((id, _), grant)| (&**id, grant))));
         let spill = rows.spill(self.file()?)?;
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         held.spills.push(spill);
         held.count(&facts, &grants);
+        held.count_callers(&undated);
         Ok(())
     }
 
@@ -110,6 +115,19 @@ impl Held {
         self.used.extend(keys.map(number_of_key));
         let issued = grants.values().filter_map(|grant| Some((grant.issued_key?, grant.second)));
         self.issued.extend(issued);
+    }
+
+    fn count_callers(&mut self, undated: &Facts) {
+        let callers = undated.credentials.keys().chain(undated.mentioned.keys());
+        let callers = callers.filter(|id| ids::is_external(id));
+        self.callers_without_session.extend(callers.map(|id| xxh3_64(id.as_bytes())));
+    }
+
+    /// Forgets what only the linking of what has no date asks for, and frees it.
+    pub fn forget_keys(&mut self) {
+        self.issued = Vec::new();
+        self.used = HashSet::new();
+        self.callers_without_session = HashSet::new();
     }
 
     /// Whether anything in a stretch of time may have another answer now.

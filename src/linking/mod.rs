@@ -18,6 +18,7 @@ mod spill;
 pub mod state;
 mod stretch;
 pub mod undated;
+mod values;
 mod without_date;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,17 +30,13 @@ pub use brought::Brought;
 
 use crate::error::Result;
 use crate::sessions::link::Scope;
-use crate::sessions::outside::{Outside, Undated};
+use crate::sessions::outside::Outside;
 use crate::sessions::{Facts, link, rows};
 use crate::store::columns::{LINKING_QUESTIONS, LINKING_STATE};
-use crate::store::{DataFile, Place, Transaction};
+use crate::store::{DataFile, Transaction};
 use crate::table::TableDef;
 use near::Sources;
-use plan::UNDATED_PART;
-use state::Rows;
 use stretch::Run;
-use undated::Before;
-use without_date::WithoutDate;
 
 /// Parts of tables that are to be replaced.
 #[derive(Debug, Default)]
@@ -90,28 +87,14 @@ pub fn link_and_write(
     most: usize,
     threads: usize,
 ) -> Result<Parts> {
-    let held = brought.into_held();
+    let mut held = brought.into_held();
     let stretches = plan::stretches(tx.parts(&LINKING_STATE)?);
     let stored = plan::any_stored(&stretches);
-    let mut facts = undated::read(tx)?;
-    let before = Before::of(tx, &facts)?;
-    let brought = undated::read_brought(&held)?;
-    let mut moved = undated::sessions_without_date(&brought);
-    let mut changed = undated::passwords(&brought);
-    facts.merge(brought);
-    undated::add_issues(tx, &mut facts, &before, &held, &stretches)?;
-    moved.extend(undated::sessions_whose_keys_are_used(&facts, &held));
-    moved.retain(|_| stored);
-    let moved = before.moved(&facts, &moved);
     let mut parts = Parts::default();
-    let (undated, answers) = link_undated(tx, threads, &facts, &mut parts)?;
+    let told = undated::link_and_write(tx, (most, threads), &held, &stretches, &mut parts)?;
+    let undated::Told { answers: undated, facts, mut changed, moved } = told;
     changed.extend(held.raised.iter().map(|number| (*number, i64::MIN)));
-    if stored {
-        let others = before.changed(&answers);
-        changed.extend(others.into_iter().map(|number| (number, i64::MIN)));
-    }
-    drop((before, answers));
-    let facts = WithoutDate::of(facts)?;
+    held.forget_keys();
     let sources = Sources { tx, stretches: &stretches, held: &held, undated: &facts, threads };
     let mut run = Run::new(sources, undated, most, changed);
     for stretch in &stretches {
@@ -122,33 +105,6 @@ pub fn link_and_write(
         }
     }
     Ok(parts)
-}
-
-/// Links what belongs to no time and writes it; gives what is to be told of it, also as numbers of questions
-/// and answers.
-fn link_undated(
-    tx: &Transaction,
-    threads: usize,
-    facts: &Facts,
-    parts: &mut Parts,
-) -> Result<(Undated, BTreeMap<u64, u64>)> {
-    let part = UNDATED_PART;
-    parts.names.insert(part.to_owned());
-    let write_state = || Rows::undated(facts).write(tx, Place::Part(part));
-    let (state, linked) = both(threads, write_state, || {
-        undated::with_linked(facts, |linked, undated| {
-            let answers = undated::all_answers(facts, &undated);
-            for (def, file) in pieces::write_tables(tx, threads, linked, part)? {
-                parts.add(def, file);
-            }
-            Ok((undated, answers))
-        })
-    });
-    let (undated, answers) = linked?;
-    let numbers = answers.iter().map(|(question, answer)| (*question, Some(*answer)));
-    parts.add(&LINKING_QUESTIONS, Some(questions::write(tx, part, numbers)?));
-    parts.add(&LINKING_STATE, Some(state?));
-    Ok((undated, answers))
 }
 
 /// Does two things, at once where there are threads for it.

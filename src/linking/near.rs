@@ -9,7 +9,7 @@ use hashbrown::HashSet;
 use super::brought::Held;
 use super::plan::Stretch;
 use super::state::{Choice, Kept, Seconds, UNDATED, Wanted, number_of_sign_in_session};
-use super::without_date::WithoutDate;
+use super::without_date::{SignIns, WithoutDate};
 use crate::error::Result;
 use crate::grants::Grant;
 use crate::sessions::Facts;
@@ -137,12 +137,14 @@ impl Sources<'_> {
 
     /// The passwords of those who sign in here.
     fn add_passwords(&self, facts: &mut Facts) -> Result<()> {
-        let signed_in = facts.credentials.values().filter(|facts| facts.signed_in);
-        let user = |facts: &CredentialFacts| {
-            Some((facts.account_id.clone()?, facts.iam_user_name()?.to_owned()))
-        };
-        let users = signed_in.filter_map(|facts| user(facts)).collect();
-        add_grants(facts, self.undated.passwords_of(&users)?);
+        let mut sign_ins = SignIns::new();
+        for credential in facts.credentials.values().filter(|facts| facts.signed_in) {
+            let user = credential.account_id.as_deref().zip(credential.iam_user_name());
+            let Some(((account, user), second)) = user.zip(credential.second()) else { continue };
+            let user = (account.to_owned(), user.to_owned());
+            sign_ins.entry(user).or_default().push(second);
+        }
+        add_grants(facts, self.undated.passwords_before(&sign_ins)?);
         Ok(())
     }
 }

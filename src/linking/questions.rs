@@ -23,7 +23,7 @@ pub fn asked(linked: &Linked, principals: &BTreeSet<(String, String)>) -> BTreeS
         linked.credentials.iter().filter(|c| c.home).map(|c| c.id.as_ref()).collect();
     for grant in &linked.grants {
         let caller = grant.grant.obtained_by().credential_id.as_str();
-        if !home.contains(caller) {
+        if !home.contains(caller) && (grant.home || !grant.grant.is_only_a_hint()) {
             ask(Question::Answer(caller));
         }
         let key = grant.grant.issued_access_key_id.as_deref();

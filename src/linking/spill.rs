@@ -47,7 +47,7 @@ impl SpillFile {
     }
 
     /// Where the bytes are from now on.
-    fn append(&self, bytes: &[u8]) -> Result<u64> {
+    pub(super) fn append(&self, bytes: &[u8]) -> Result<u64> {
         let mut held = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         let (file, length) = &mut *held;
         let start = *length;
@@ -57,7 +57,8 @@ impl SpillFile {
         Ok(start)
     }
 
-    fn read(&self, start: u64, bytes: usize) -> Result<Vec<u8>> {
+    /// So many bytes from there on.
+    pub(super) fn read(&self, start: u64, bytes: usize) -> Result<Vec<u8>> {
         let mut read = vec![0; bytes];
         let mut held = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         held.0.seek(SeekFrom::Start(start)).map_err(Error::io(&self.dir))?;

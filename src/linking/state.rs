@@ -14,7 +14,7 @@ use super::recent::Told;
 use super::spill::{Head, Spill, SpillFile, Writer};
 use crate::error::{Error, Result};
 use crate::grants::{Grant, Join};
-use crate::model::time;
+use crate::model::{ids, time};
 use crate::sessions::Facts;
 use crate::sessions::facts::{CredentialFacts, SharedCall};
 use crate::sessions::names::Names;
@@ -109,6 +109,19 @@ pub enum Choice<'w> {
     About(&'w HashSet<i64>),
     /// Grants.
     Grants,
+    /// All but [`Choice::WithoutSession`].
+    WithSession,
+    /// Callers that have no session at all, a share of them.
+    WithoutSession(Share),
+}
+
+/// One of so many shares.
+#[derive(Debug, Clone, Copy)]
+pub struct Share {
+    /// Which one, from zero.
+    pub number: u64,
+    /// How many there are.
+    pub of: u64,
 }
 
 impl Wanted<'_> {
@@ -133,8 +146,17 @@ impl Choice<'_> {
             Choice::Of(keys) => keys.contains(key),
             Choice::About(numbers) => numbers.contains(&about),
             Choice::Grants => kind == GRANT,
+            Choice::WithSession => !has_no_session(kind, key),
+            Choice::WithoutSession(Share { number, of }) => {
+                has_no_session(kind, key) && xxh3_64(key.as_bytes()) % of.max(1) == number
+            }
         }
     }
+}
+
+/// Whether a fact is of a caller without session, whatever else is known of it.
+fn has_no_session(kind: &str, key: &str) -> bool {
+    matches!(kind, CREDENTIAL | MENTIONED) && ids::is_external(key)
 }
 
 /// A number that stands for account and principal. Two with one number would only make work.
@@ -301,8 +323,12 @@ impl<'f> Rows<'f> {
             mentioned.map(|(id, facts)| Row(UNDATED, MENTIONED, id, Value::Credential(facts)));
         let grants = facts.grants.values();
         let grants = grants.map(|grant| Row(UNDATED, GRANT, &grant.event_id, Value::Grant(grant)));
-        let names = Row(UNDATED, NAMES, "", Value::Names(&facts.names));
-        Rows(credentials.chain(mentioned).chain(grants).chain([names]).collect())
+        Rows(credentials.chain(mentioned).chain(grants).collect())
+    }
+
+    /// Names, which belong to no time either.
+    pub fn names(names: &'f Names) -> Rows<'f> {
+        Rows(vec![Row(UNDATED, NAMES, "", Value::Names(names))])
     }
 
     /// Grants that are encoded already.
@@ -317,6 +343,11 @@ impl<'f> Rows<'f> {
     pub fn and(mut self, mut others: Rows<'f>) -> Rows<'f> {
         self.0.append(&mut others.0);
         self
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Adds an answer to the question who is behind a credential.

@@ -14,6 +14,7 @@ use super::questions;
 use super::recent::{Recent, Told};
 use super::state::{Choice, Kept, Seconds, Wanted, count_stored, number_of_principal, single};
 use crate::error::Result;
+use crate::grants::Grant;
 use crate::model::time;
 use crate::sessions::facts::CredentialFacts;
 use crate::sessions::link::{LONGEST, MARGIN, PRINCIPAL_AT_TIME, Scope, expiry, first_calls};
@@ -192,7 +193,9 @@ impl<'r> Run<'r> {
     ) -> Result<BTreeMap<i64, HashSet<&'f str>>> {
         let first_calls = &self.sources.undated.first_calls;
         let mut wanted: BTreeMap<i64, HashSet<&str>> = BTreeMap::new();
-        let callers = facts.grants.values().map(|grant| {
+        let bears = |grant: &&Grant| !grant.is_only_a_hint() || piece.holds(grant.second());
+        let grants = facts.grants.values().map(AsRef::as_ref);
+        let callers = grants.filter(bears).map(|grant| {
             let caller = grant.obtained_by();
             let began = caller.created.map(|created| created.div_euclid(time::SECOND));
             (began, caller.session_id.as_deref(), caller.credential_id.as_str())

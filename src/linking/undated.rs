@@ -1,5 +1,6 @@
 //! Callers that belong to no time: users and root with long-term keys, principals of other accounts,
-//! services, outside identities. They are linked first, and all of them at every ingest.
+//! services, outside identities. They are linked first, and all of them at every ingest; those without
+//! session in shares, for nothing joins them to anybody.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -8,55 +9,178 @@ use arrow::array::{Array, StringArray, TimestampMicrosecondArray};
 use hashbrown::{HashMap, HashSet};
 
 use super::brought::{Held, issued_one_of};
+use super::pieces::write_tables;
 use super::plan::{Stretch, UNDATED_PART, any_stored};
 use super::questions;
-use super::state::{Choice, Kept, UNDATED, Wanted, single};
+use super::state::{Choice, Kept, Rows, Share, UNDATED, Wanted, single};
+use super::without_date::WithoutDate;
+use super::{Parts, both};
 use crate::error::Result;
 use crate::grants::Join;
 use crate::grants::columns::GRANTS;
-use crate::model::time;
-use crate::sessions::Facts;
+use crate::model::{ids, time};
 use crate::sessions::link::{Scope, first_calls};
+use crate::sessions::names::Names;
 use crate::sessions::outside::{
     Outside, Question, Undated, add_answer, answers_by_number, number_of,
 };
-use crate::sessions::{Linked, link};
-use crate::store::Transaction;
-use crate::store::columns::LINKING_STATE;
+use crate::sessions::{Facts, Linked, link};
+use crate::store::columns::{LINKING_QUESTIONS, LINKING_STATE};
+use crate::store::{Place, Transaction};
 use crate::table::typed;
 
-/// What the store knew of them before, as far as it bears on anything else.
-pub struct Before {
-    /// Answers by number of the question.
-    answers: BTreeMap<u64, u64>,
-    /// First calls of role sessions without date, by session.
-    first_calls: HashMap<String, i64>,
-    keys: HashSet<String>,
+/// What linking says of what belongs to no time.
+pub struct Told {
+    /// Who is behind the callers.
+    pub answers: Undated,
+    /// What is known of them.
+    pub facts: WithoutDate,
+    /// Numbers of questions whose answers have changed, with the second from which on they have.
+    pub changed: BTreeMap<u64, i64>,
+    /// Seconds whose role sessions without date have changed, those where they stood before among them.
+    pub moved: BTreeSet<i64>,
 }
 
-/// Reads what the store has.
+/// Links what belongs to no time and writes it. Of callers without session, of which there may be any
+/// number, no more than about `most` are linked at once.
 ///
 /// # Errors
 /// The store's.
-pub fn read(tx: &Transaction) -> Result<Facts> {
+pub fn link_and_write(
+    tx: &Transaction,
+    (most, threads): (usize, usize),
+    held: &Held,
+    stretches: &[Stretch],
+    parts: &mut Parts,
+) -> Result<Told> {
+    parts.names.insert(UNDATED_PART.to_owned());
+    let told = Told {
+        answers: Undated::default(),
+        facts: WithoutDate::new(&tx.scratch())?,
+        changed: BTreeMap::new(),
+        moved: BTreeSet::new(),
+    };
+    let mut run = Run { tx, threads, held, stretches, keys: Keys::default(), told, parts };
+    let callers = callers_without_session(tx, held)?;
+    if callers <= most {
+        let names = run.link(Choice::All, Names::default())?;
+        return run.finish(names);
+    }
+    let names = run.link(Choice::WithSession, Names::default())?;
+    let of = callers.div_ceil(most.max(1)) as u64;
+    let names = (0..of).try_fold(names, |names, number| {
+        run.link(Choice::WithoutSession(Share { number, of }), names)
+    })?;
+    run.finish(names)
+}
+
+/// The linking of all shares.
+struct Run<'r> {
+    tx: &'r Transaction,
+    threads: usize,
+    held: &'r Held,
+    stretches: &'r [Stretch],
+    keys: Keys,
+    told: Told,
+    parts: &'r mut Parts,
+}
+
+impl Run<'_> {
+    /// Links a share and writes it. Names are those of the first share, which gives them.
+    fn link(&mut self, share: Choice, mut names: Names) -> Result<Names> {
+        let stored = any_stored(self.stretches);
+        let mut facts = read(self.tx, share)?;
+        let before = Before::of(&facts);
+        let brought = read_brought(self.held, share)?;
+        let mut moved = sessions_without_date(&brought);
+        self.told.changed.extend(passwords(&brought));
+        facts.merge(brought);
+        add_issues(self.tx, &mut facts, &before, self.held, self.stretches)?;
+        moved.extend(sessions_whose_keys_are_used(&facts, self.held));
+        moved.retain(|_| stored);
+        self.told.moved.extend(before.moved(&facts, &moved));
+        self.keys.add(&facts);
+        let brings_names = !matches!(share, Choice::WithoutSession(_));
+        if !brings_names {
+            facts.names = names;
+        }
+        self.write(&facts, brings_names)?;
+        names = std::mem::take(&mut facts.names);
+        self.told.facts.add(facts)?;
+        Ok(names)
+    }
+
+    fn write(&mut self, facts: &Facts, with_names: bool) -> Result<()> {
+        let (tx, threads) = (self.tx, self.threads);
+        let mut rows = Rows::undated(facts);
+        if with_names {
+            rows = rows.and(Rows::names(&facts.names));
+        }
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let write_state = || rows.write(tx, Place::Part(UNDATED_PART));
+        let answers = &mut self.told.answers;
+        let (state, tables) = both(threads, write_state, || {
+            let (nobody, nothing) = (Undated::default(), HashMap::new());
+            let outside = Outside { names: &facts.names, undated: &nobody, earlier: &nothing };
+            let linked = link(facts, Scope::Undated, outside);
+            answers.add(&linked)?;
+            write_tables(tx, threads, &linked, UNDATED_PART)
+        });
+        for (def, file) in tables? {
+            self.parts.add(def, file);
+        }
+        self.parts.add(&LINKING_STATE, Some(state?));
+        Ok(())
+    }
+
+    /// Writes what everybody may ask, and says what of it has changed.
+    fn finish(mut self, names: Names) -> Result<Told> {
+        let mut answers = answers_by_number(&names, &self.told.answers);
+        self.keys.add_answers(&mut answers);
+        if any_stored(self.stretches) {
+            let others = changed(&questions::undated_answers(self.tx)?, &answers);
+            self.told.changed.extend(others.into_iter().map(|number| (number, i64::MIN)));
+        }
+        let numbers = answers.iter().map(|(question, answer)| (*question, Some(*answer)));
+        let file = questions::write(self.tx, UNDATED_PART, numbers)?;
+        self.parts.add(&LINKING_QUESTIONS, Some(file));
+        self.told.facts.names = names;
+        Ok(self.told)
+    }
+}
+
+/// How many callers without session there are, some of them perhaps counted twice.
+fn callers_without_session(tx: &Transaction, held: &Held) -> Result<usize> {
     let parts = tx.parts(&LINKING_STATE)?;
     let files = parts.get(UNDATED_PART).map_or(&[][..], Vec::as_slice);
-    of_no_time(|kept, wanted| kept.read(tx, files, wanted))
+    let mut count = held.callers_without_session.len();
+    tx.read_files(&LINKING_STATE, &["key"], files, None, |batch| {
+        let keys: &StringArray = typed(&batch, "key")?;
+        count += keys.iter().flatten().filter(|key| ids::is_external(key)).count();
+        Ok(())
+    })?;
+    Ok(count)
+}
+
+/// Reads what the store has.
+fn read(tx: &Transaction, share: Choice) -> Result<Facts> {
+    let parts = tx.parts(&LINKING_STATE)?;
+    let files = parts.get(UNDATED_PART).map_or(&[][..], Vec::as_slice);
+    of_no_time(share, |kept, wanted| kept.read(tx, files, wanted))
 }
 
 /// Reads what an ingest brings.
-///
-/// # Errors
-/// As [`Kept::read_spill`].
-pub fn read_brought(held: &Held) -> Result<Facts> {
+fn read_brought(held: &Held, share: Choice) -> Result<Facts> {
     let mut spills = held.spills.iter();
-    of_no_time(|kept, wanted| spills.try_for_each(|spill| kept.read_spill(spill, wanted)))
+    of_no_time(share, |kept, wanted| spills.try_for_each(|spill| kept.read_spill(spill, wanted)))
 }
 
-fn of_no_time(read: impl FnOnce(&mut Kept, Wanted) -> Result<()>) -> Result<Facts> {
+fn of_no_time(share: Choice, read: impl FnOnce(&mut Kept, Wanted) -> Result<()>) -> Result<Facts> {
     let mut kept = Kept::default();
     let seconds = single(std::iter::once(UNDATED));
-    read(&mut kept, Wanted { seconds: &seconds, facts: Choice::All, answers: Choice::None })?;
+    read(&mut kept, Wanted { seconds: &seconds, facts: share, answers: Choice::None })?;
     Ok(kept.facts)
 }
 
@@ -71,48 +195,82 @@ pub fn with_linked<R>(
     let (nobody, nothing) = (Undated::default(), HashMap::new());
     let outside = Outside { names: &facts.names, undated: &nobody, earlier: &nothing };
     let linked = link(facts, Scope::Undated, outside);
-    let undated = Undated::of(&linked)?;
+    let mut undated = Undated::default();
+    undated.add(&linked)?;
     each(&linked, undated)
 }
 
+/// What the store knew of a share before, as far as it bears on anything else.
+struct Before {
+    /// First calls of role sessions without date, by session.
+    first_calls: HashMap<String, i64>,
+    keys: HashSet<String>,
+}
+
 impl Before {
-    /// What the store's facts say, and what was said of them.
-    ///
-    /// # Errors
-    /// The store's.
-    pub fn of(tx: &Transaction, facts: &Facts) -> Result<Before> {
+    fn of(facts: &Facts) -> Before {
         let first_calls = first_calls(facts);
-        Ok(Before {
-            answers: questions::undated_answers(tx)?,
+        Before {
             first_calls: first_calls.into_iter().map(|(id, at)| (id.to_owned(), at)).collect(),
             keys: keys(facts).into_iter().map(str::to_owned).collect(),
-        })
+        }
     }
 
-    /// Numbers of the questions whose answers are others now.
-    pub fn changed(&self, now: &BTreeMap<u64, u64>) -> BTreeSet<u64> {
-        let differ = |a: &BTreeMap<u64, u64>, b: &BTreeMap<u64, u64>| -> Vec<u64> {
-            a.iter().filter(|(q, answer)| b.get(q) != Some(answer)).map(|(q, _)| *q).collect()
-        };
-        differ(now, &self.answers).into_iter().chain(differ(&self.answers, now)).collect()
-    }
-
-    /// Seconds whose role sessions without date have changed, those where they stood before among them.
-    pub fn moved(&self, facts: &Facts, brought: &HashSet<String>) -> BTreeSet<i64> {
+    /// Seconds in which sessions have begun: now, and as it was known before.
+    fn moved(&self, facts: &Facts, sessions: &HashSet<String>) -> BTreeSet<i64> {
         let now = first_calls(facts);
         let both = |id: &String| [now.get(id.as_str()), self.first_calls.get(id)];
-        brought.iter().flat_map(both).flatten().copied().collect()
+        sessions.iter().flat_map(both).flatten().copied().collect()
+    }
+}
+
+/// Numbers of the questions whose answers are others now.
+fn changed(before: &BTreeMap<u64, u64>, now: &BTreeMap<u64, u64>) -> BTreeSet<u64> {
+    let differ = |a: &BTreeMap<u64, u64>, b: &BTreeMap<u64, u64>| -> Vec<u64> {
+        a.iter().filter(|(q, answer)| b.get(q) != Some(answer)).map(|(q, _)| *q).collect()
+    };
+    differ(now, before).into_iter().chain(differ(before, now)).collect()
+}
+
+/// Access keys that were issued, and what is known of each: times with the grants and credentials that
+/// they are of.
+#[derive(Default)]
+struct Keys(BTreeMap<String, Vec<(i64, String)>>);
+
+impl Keys {
+    fn add(&mut self, facts: &Facts) {
+        for grant in facts.grants.values() {
+            if let Some(key) = grant.issued_access_key_id.as_deref() {
+                let known = self.0.entry(key.to_owned()).or_default();
+                known.push((grant.event_time, grant.event_id.clone()));
+            }
+        }
+        for (id, credential) in &facts.credentials {
+            let key = credential.access_key_id.as_deref().and_then(|key| self.0.get_mut(key));
+            if let Some(known) = key {
+                known.push((credential.first_event_at.unwrap_or(i64::MIN), id.clone()));
+            }
+        }
+    }
+
+    fn add_answers(self, all: &mut BTreeMap<u64, u64>) {
+        for (key, mut known) in self.0 {
+            known.sort_unstable();
+            // A grant may have come with several shares.
+            known.dedup();
+            add_answer(all, Question::Key(&key), number_of(&known));
+        }
     }
 }
 
 /// Sessions of roles without date, as ids.
-pub fn sessions_without_date(facts: &Facts) -> HashSet<String> {
+fn sessions_without_date(facts: &Facts) -> HashSet<String> {
     let without = facts.credentials.values().filter(|facts| facts.lacks_date());
     without.filter_map(|facts| facts.session_id.clone()).collect()
 }
 
 /// Those of them whose keys calls with a date have used now.
-pub fn sessions_whose_keys_are_used(facts: &Facts, held: &Held) -> HashSet<String> {
+fn sessions_whose_keys_are_used(facts: &Facts, held: &Held) -> HashSet<String> {
     let without = facts.credentials.values().filter(|facts| facts.lacks_date());
     let used = without.filter(|f| f.access_key_id.as_deref().is_some_and(|key| held.uses(key)));
     used.filter_map(|facts| facts.session_id.clone()).collect()
@@ -120,7 +278,7 @@ pub fn sessions_whose_keys_are_used(facts: &Facts, held: &Held) -> HashSet<Strin
 
 /// From when on new passwords count: questions, with the second of the earliest one. Which one was typed
 /// before it was set, nobody asks.
-pub fn passwords(brought: &Facts) -> BTreeMap<u64, i64> {
+fn passwords(brought: &Facts) -> BTreeMap<u64, i64> {
     let mut since = BTreeMap::new();
     for grant in brought.grants.values().filter(|grant| grant.join == Join::Password) {
         let account = grant.child.account_id.as_deref().unwrap_or("");
@@ -129,28 +287,6 @@ pub fn passwords(brought: &Facts) -> BTreeMap<u64, i64> {
         *first = grant.second().min(*first);
     }
     since
-}
-
-/// Everything that stretches of time may ask, but for passwords: numbers of questions and answers.
-pub fn all_answers(facts: &Facts, undated: &Undated) -> BTreeMap<u64, u64> {
-    let mut all = answers_by_number(&facts.names, undated);
-    let mut keys: BTreeMap<&str, Vec<(i64, &str)>> = BTreeMap::new();
-    for grant in facts.grants.values() {
-        if let Some(key) = grant.issued_access_key_id.as_deref() {
-            keys.entry(key).or_default().push((grant.event_time, &grant.event_id));
-        }
-    }
-    for (id, credential) in &facts.credentials {
-        let key = credential.access_key_id.as_deref().and_then(|key| keys.get_mut(key));
-        if let Some(known) = key {
-            known.push((credential.first_event_at.unwrap_or(i64::MIN), id));
-        }
-    }
-    for (key, mut known) in keys {
-        known.sort_unstable();
-        add_answer(&mut all, Question::Key(key), number_of(&known));
-    }
-    all
 }
 
 /// Access keys of calls that do not show when their session began.
@@ -162,7 +298,7 @@ fn keys(facts: &Facts) -> HashSet<&str> {
 ///
 /// # Errors
 /// The store's.
-pub fn add_issues(
+fn add_issues(
     tx: &Transaction,
     facts: &mut Facts,
     before: &Before,

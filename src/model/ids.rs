@@ -37,8 +37,15 @@ pub fn credential_id(session_id: &str, key: Option<&str>, user_arn: Option<&str>
 
 /// The id of a caller that has no session: whatever its record says of it.
 pub fn external_credential_id(parts: &[&str]) -> String {
-    hashed("x-", parts)
+    hashed(EXTERNAL, parts)
 }
+
+/// Whether an id is one of [`external_credential_id`].
+pub fn is_external(credential_id: &str) -> bool {
+    credential_id.starts_with(EXTERNAL)
+}
+
+const EXTERNAL: &str = "x-";
 
 fn hashed(prefix: &str, parts: &[&str]) -> String {
     let mut hasher = Sha256::new();

@@ -260,23 +260,22 @@ impl PackedAnswer {
 }
 
 impl Undated {
-    /// What the linking of [`super::link::Scope::Undated`] says.
+    /// Adds what the linking of [`super::link::Scope::Undated`] says.
     ///
     /// # Errors
     /// The encoder's: a defect of ours.
-    pub fn of(linked: &Linked) -> Result<Undated> {
-        let mut undated = Undated::default();
+    pub fn add(&mut self, linked: &Linked) -> Result<()> {
         for credential in linked.credentials.iter().filter(|c| c.home) {
             let user = credential.facts.identity_type.as_deref() == Some("IAMUser");
             let session = credential.facts.session_id.as_ref();
             if let Some(session) = session.filter(|_| user && credential.facts.events > 0) {
-                let keys = undated.keys.entry(session.clone()).or_default();
+                let keys = self.keys.entry(session.clone()).or_default();
                 keys.insert(credential.id.to_string());
             }
             let answer = PackedAnswer::of(&Answer::of(credential, None))?;
-            undated.answers.insert(credential.id.as_ref().into(), answer);
+            self.answers.insert(credential.id.as_ref().into(), answer);
         }
-        Ok(undated)
+        Ok(())
     }
 
     /// Keeps no more than the bytes of what was asked.
