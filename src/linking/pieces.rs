@@ -46,7 +46,8 @@ struct Files {
     tables: Written,
 }
 
-type Written = Vec<(&'static TableDef, Option<DataFile>)>;
+/// The files that were written, by table; none where there were no rows.
+pub type Written = Vec<(&'static TableDef, Option<DataFile>)>;
 
 /// Links and writes the pieces of a stretch, in order of time.
 ///

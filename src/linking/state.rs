@@ -12,6 +12,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::recent::Told;
 use super::spill::{Head, Spill, SpillFile, Writer};
+use super::without_date::Encoded;
 use crate::error::{Error, Result};
 use crate::grants::{Grant, Join};
 use crate::model::{ids, time};
@@ -109,7 +110,9 @@ pub enum Choice<'w> {
     About(&'w HashSet<i64>),
     /// Grants.
     Grants,
-    /// All but [`Choice::WithoutSession`].
+    /// Names.
+    Names,
+    /// All but names and [`Choice::WithoutSession`].
     WithSession,
     /// Callers that have no session at all, a share of them.
     WithoutSession(Share),
@@ -146,7 +149,8 @@ impl Choice<'_> {
             Choice::Of(keys) => keys.contains(key),
             Choice::About(numbers) => numbers.contains(&about),
             Choice::Grants => kind == GRANT,
-            Choice::WithSession => !has_no_session(kind, key),
+            Choice::Names => kind == NAMES,
+            Choice::WithSession => kind != NAMES && !has_no_session(kind, key),
             Choice::WithoutSession(Share { number, of }) => {
                 has_no_session(kind, key) && xxh3_64(key.as_bytes()) % of.max(1) == number
             }
@@ -260,6 +264,8 @@ enum Value<'f> {
     Credential(&'f CredentialFacts),
     Grant(&'f Grant),
     PackedGrant(&'f PackedGrant),
+    EncodedCredential(&'f CredentialFacts, &'f [u8]),
+    EncodedGrant(&'f Grant, &'f [u8]),
     Names(&'f Names),
     SharedCall(&'f SharedCall),
 }
@@ -269,10 +275,12 @@ impl Value<'_> {
     fn about(&self) -> i64 {
         match self {
             Value::Answer(told) => told.about(),
-            Value::Credential(facts) => {
+            Value::Credential(facts) | Value::EncodedCredential(facts, _) => {
                 number_of_sign_in_session(facts.sign_in_session_arn.as_ref())
             }
-            Value::Grant(grant) => number_of_sign_in_session(grant.sign_in_session_arn.as_ref()),
+            Value::Grant(grant) | Value::EncodedGrant(grant, _) => {
+                number_of_sign_in_session(grant.sign_in_session_arn.as_ref())
+            }
             Value::PackedGrant(grant) => {
                 number_of_sign_in_session(grant.sign_in_session_arn.as_ref())
             }
@@ -286,6 +294,9 @@ impl Value<'_> {
             Value::Credential(value) => pack(*value),
             Value::Grant(value) => pack(*value),
             Value::PackedGrant(grant) => return Ok(Cow::Borrowed(&grant.bytes)),
+            Value::EncodedCredential(_, bytes) | Value::EncodedGrant(_, bytes) => {
+                return Ok(Cow::Borrowed(bytes));
+            }
             Value::Names(value) => pack(*value),
             Value::SharedCall(value) => pack(*value),
         }
@@ -318,12 +329,20 @@ impl<'f> Rows<'f> {
         let credentials = facts.credentials.iter();
         let credentials =
             credentials.map(|(id, facts)| Row(UNDATED, CREDENTIAL, id, Value::Credential(facts)));
-        let mentioned = facts.mentioned.iter();
-        let mentioned =
-            mentioned.map(|(id, facts)| Row(UNDATED, MENTIONED, id, Value::Credential(facts)));
         let grants = facts.grants.values();
         let grants = grants.map(|grant| Row(UNDATED, GRANT, &grant.event_id, Value::Grant(grant)));
-        Rows(credentials.chain(mentioned).chain(grants).collect())
+        Rows(credentials.chain(grants).chain(mentioned(facts)).collect())
+    }
+
+    /// The same of facts that are encoded already.
+    pub fn encoded(facts: &'f Facts, encoded: &'f Encoded) -> Rows<'f> {
+        let credentials = encoded.credentials.iter().map(|(id, facts, bytes)| {
+            Row(UNDATED, CREDENTIAL, id, Value::EncodedCredential(facts, bytes))
+        });
+        let grants = encoded.grants.iter().map(|(grant, bytes)| {
+            Row(UNDATED, GRANT, &grant.event_id, Value::EncodedGrant(grant, bytes))
+        });
+        Rows(credentials.chain(grants).chain(mentioned(facts)).collect())
     }
 
     /// Names, which belong to no time either.
@@ -392,6 +411,11 @@ impl<'f> Rows<'f> {
         let batches: &mut dyn Iterator<Item = Result<RecordBatch>> = &mut { batches };
         tx.write_sorted(&LINKING_STATE, place, self.0.len(), batches)
     }
+}
+
+fn mentioned(facts: &Facts) -> impl Iterator<Item = Row<'_>> {
+    let mentioned = facts.mentioned.iter();
+    mentioned.map(|(id, facts)| Row(UNDATED, MENTIONED, id, Value::Credential(facts)))
 }
 
 /// Calls `each` with the second of every fact in some files.

@@ -4,16 +4,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 use arrow::array::{Array, StringArray, TimestampMicrosecondArray};
 use hashbrown::{HashMap, HashSet};
 
 use super::brought::{Held, issued_one_of};
-use super::pieces::write_tables;
+use super::pieces::{Written, write_tables};
 use super::plan::{Stretch, UNDATED_PART, any_stored};
 use super::questions;
 use super::state::{Choice, Kept, Rows, Share, UNDATED, Wanted, single};
-use super::without_date::WithoutDate;
+use super::without_date::{Encoded, WithoutDate};
 use super::{Parts, both};
 use crate::error::Result;
 use crate::grants::Join;
@@ -28,6 +29,9 @@ use crate::sessions::{Facts, Linked, link};
 use crate::store::columns::{LINKING_QUESTIONS, LINKING_STATE};
 use crate::store::{Place, Transaction};
 use crate::table::typed;
+
+/// Shares that are linked at the same time, and held in memory.
+const MOST_AT_ONCE: usize = 2;
 
 /// What linking says of what belongs to no time.
 pub struct Told {
@@ -53,25 +57,28 @@ pub fn link_and_write(
     stretches: &[Stretch],
     parts: &mut Parts,
 ) -> Result<Told> {
+    let mut names = read(tx, Choice::Names)?.names;
+    names.merge(read_brought(held, Choice::Names)?.names);
+    let callers = callers_without_session(tx, held)?;
+    let mut shares = vec![Choice::All];
+    if callers > most {
+        let of = callers.div_ceil(most.max(1)) as u64;
+        let others = (0..of).map(|number| Choice::WithoutSession(Share { number, of }));
+        // The last is taken first, and has the most to do.
+        shares = others.chain([Choice::WithSession]).collect();
+    }
     parts.names.insert(UNDATED_PART.to_owned());
+    let at_once = threads.min(shares.len()).clamp(1, MOST_AT_ONCE);
     let told = Told {
         answers: Undated::default(),
         facts: WithoutDate::new(&tx.scratch())?,
         changed: BTreeMap::new(),
         moved: BTreeSet::new(),
     };
-    let mut run = Run { tx, threads, held, stretches, keys: Keys::default(), told, parts };
-    let callers = callers_without_session(tx, held)?;
-    if callers <= most {
-        let names = run.link(Choice::All, Names::default())?;
-        return run.finish(names);
-    }
-    let names = run.link(Choice::WithSession, Names::default())?;
-    let of = callers.div_ceil(most.max(1)) as u64;
-    let names = (0..of).try_fold(names, |names, number| {
-        run.link(Choice::WithoutSession(Share { number, of }), names)
-    })?;
-    run.finish(names)
+    let done = Mutex::new(Done { told, keys: Keys::default(), parts });
+    let run = Run { tx, threads: threads / at_once, held, stretches, names: &names, done };
+    run.link_all(&Mutex::new(shares), at_once)?;
+    run.finish(names.clone())
 }
 
 /// The linking of all shares.
@@ -80,74 +87,94 @@ struct Run<'r> {
     threads: usize,
     held: &'r Held,
     stretches: &'r [Stretch],
-    keys: Keys,
+    names: &'r Names,
+    done: Mutex<Done<'r>>,
+}
+
+/// What shares have given.
+struct Done<'r> {
     told: Told,
+    keys: Keys,
     parts: &'r mut Parts,
 }
 
 impl Run<'_> {
-    /// Links a share and writes it. Names are those of the first share, which gives them.
-    fn link(&mut self, share: Choice, mut names: Names) -> Result<Names> {
-        let stored = any_stored(self.stretches);
-        let mut facts = read(self.tx, share)?;
+    /// Links the shares, one or two at once.
+    fn link_all(&self, shares: &Mutex<Vec<Choice>>, at_once: usize) -> Result<()> {
+        let some = || -> Result<()> {
+            loop {
+                let next = shares.lock().unwrap_or_else(PoisonError::into_inner).pop();
+                let Some(share) = next else { return Ok(()) };
+                self.link(share)?;
+            }
+        };
+        if at_once < MOST_AT_ONCE {
+            return some();
+        }
+        let (others, mine) = both(at_once, some, some);
+        mine.and(others)
+    }
+
+    /// Links a share and writes it.
+    fn link(&self, share: Choice) -> Result<()> {
+        let (tx, stored) = (self.tx, any_stored(self.stretches));
+        let mut facts = read(tx, share)?;
         let before = Before::of(&facts);
         let brought = read_brought(self.held, share)?;
         let mut moved = sessions_without_date(&brought);
-        self.told.changed.extend(passwords(&brought));
+        let changed = passwords(&brought);
         facts.merge(brought);
-        add_issues(self.tx, &mut facts, &before, self.held, self.stretches)?;
+        add_issues(tx, &mut facts, &before, self.held, self.stretches)?;
         moved.extend(sessions_whose_keys_are_used(&facts, self.held));
         moved.retain(|_| stored);
-        self.told.moved.extend(before.moved(&facts, &moved));
-        self.keys.add(&facts);
-        let brings_names = !matches!(share, Choice::WithoutSession(_));
-        if !brings_names {
-            facts.names = names;
-        }
-        self.write(&facts, brings_names)?;
-        names = std::mem::take(&mut facts.names);
-        self.told.facts.add(facts)?;
-        Ok(names)
-    }
-
-    fn write(&mut self, facts: &Facts, with_names: bool) -> Result<()> {
-        let (tx, threads) = (self.tx, self.threads);
-        let mut rows = Rows::undated(facts);
-        if with_names {
-            rows = rows.and(Rows::names(&facts.names));
+        let moved = before.moved(&facts, &moved);
+        let encoded = Encoded::of(&facts)?;
+        let mut rows = Rows::encoded(&facts, &encoded);
+        if !matches!(share, Choice::WithoutSession(_)) {
+            rows = rows.and(Rows::names(self.names));
         }
         if rows.is_empty() {
             return Ok(());
         }
         let write_state = || rows.write(tx, Place::Part(UNDATED_PART));
-        let answers = &mut self.told.answers;
-        let (state, tables) = both(threads, write_state, || {
-            let (nobody, nothing) = (Undated::default(), HashMap::new());
-            let outside = Outside { names: &facts.names, undated: &nobody, earlier: &nothing };
-            let linked = link(facts, Scope::Undated, outside);
-            answers.add(&linked)?;
-            write_tables(tx, threads, &linked, UNDATED_PART)
-        });
-        for (def, file) in tables? {
-            self.parts.add(def, file);
-        }
-        self.parts.add(&LINKING_STATE, Some(state?));
-        Ok(())
+        let (state, linked) =
+            both(self.threads, write_state, || self.link_and_write_tables(&facts));
+        let (answers, tables) = linked?;
+        let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+        done.parts.add(&LINKING_STATE, Some(state?));
+        tables.into_iter().for_each(|(def, file)| done.parts.add(def, file));
+        done.keys.add(&facts);
+        done.told.changed.extend(changed);
+        done.told.moved.extend(moved);
+        done.told.answers.merge(answers);
+        done.told.facts.add(&facts, &encoded)
+    }
+
+    fn link_and_write_tables(&self, facts: &Facts) -> Result<(Undated, Written)> {
+        let (nobody, nothing) = (Undated::default(), HashMap::new());
+        let outside = Outside { names: self.names, undated: &nobody, earlier: &nothing };
+        let linked = link(facts, Scope::Undated, outside);
+        let mut answers = Undated::default();
+        answers.add(&linked)?;
+        let tables = write_tables(self.tx, self.threads, &linked, UNDATED_PART)?;
+        Ok((answers, tables))
     }
 
     /// Writes what everybody may ask, and says what of it has changed.
-    fn finish(mut self, names: Names) -> Result<Told> {
-        let mut answers = answers_by_number(&names, &self.told.answers);
-        self.keys.add_answers(&mut answers);
+    fn finish(self, names: Names) -> Result<Told> {
+        let done = self.done.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let Done { mut told, keys, parts } = done;
+        let mut answers = answers_by_number(&names, &told.answers);
+        keys.add_answers(&mut answers);
         if any_stored(self.stretches) {
             let others = changed(&questions::undated_answers(self.tx)?, &answers);
-            self.told.changed.extend(others.into_iter().map(|number| (number, i64::MIN)));
+            told.changed.extend(others.into_iter().map(|number| (number, i64::MIN)));
         }
         let numbers = answers.iter().map(|(question, answer)| (*question, Some(*answer)));
         let file = questions::write(self.tx, UNDATED_PART, numbers)?;
-        self.parts.add(&LINKING_QUESTIONS, Some(file));
-        self.told.facts.names = names;
-        Ok(self.told)
+        parts.add(&LINKING_QUESTIONS, Some(file));
+        told.facts.names = names;
+        Ok(told)
     }
 }
 
@@ -232,29 +259,37 @@ fn changed(before: &BTreeMap<u64, u64>, now: &BTreeMap<u64, u64>) -> BTreeSet<u6
     differ(now, before).into_iter().chain(differ(before, now)).collect()
 }
 
-/// Access keys that were issued, and what is known of each: times with the grants and credentials that
-/// they are of.
+/// Access keys with what is known of each: times, and the grants and credentials that they are of.
 #[derive(Default)]
-struct Keys(BTreeMap<String, Vec<(i64, String)>>);
+struct Keys {
+    issued: BTreeMap<String, Vec<(i64, String)>>,
+    used: Vec<(String, (i64, String))>,
+}
 
 impl Keys {
     fn add(&mut self, facts: &Facts) {
         for grant in facts.grants.values() {
             if let Some(key) = grant.issued_access_key_id.as_deref() {
-                let known = self.0.entry(key.to_owned()).or_default();
+                let known = self.issued.entry(key.to_owned()).or_default();
                 known.push((grant.event_time, grant.event_id.clone()));
             }
         }
         for (id, credential) in &facts.credentials {
-            let key = credential.access_key_id.as_deref().and_then(|key| self.0.get_mut(key));
-            if let Some(known) = key {
-                known.push((credential.first_event_at.unwrap_or(i64::MIN), id.clone()));
+            if let Some(key) = &credential.access_key_id {
+                let first = credential.first_event_at.unwrap_or(i64::MIN);
+                self.used.push((key.clone(), (first, id.clone())));
             }
         }
     }
 
-    fn add_answers(self, all: &mut BTreeMap<u64, u64>) {
-        for (key, mut known) in self.0 {
+    /// Adds the answers about keys that were issued.
+    fn add_answers(mut self, all: &mut BTreeMap<u64, u64>) {
+        for (key, by) in self.used {
+            if let Some(known) = self.issued.get_mut(&key) {
+                known.push(by);
+            }
+        }
+        for (key, mut known) in self.issued {
             known.sort_unstable();
             // A grant may have come with several shares.
             known.dedup();

@@ -31,6 +31,29 @@ pub struct WithoutDate {
     obtainers: HashSet<u64>,
 }
 
+/// Credentials and grants with their encodings, which are kept in two places.
+pub struct Encoded<'f> {
+    pub credentials: Vec<(&'f str, &'f CredentialFacts, Vec<u8>)>,
+    pub grants: Vec<(&'f Grant, Vec<u8>)>,
+}
+
+impl Encoded<'_> {
+    /// Encodes them.
+    ///
+    /// # Errors
+    /// The encoder's: a defect of ours.
+    pub fn of(facts: &Facts) -> Result<Encoded<'_>> {
+        let credentials = facts.credentials.iter();
+        let credentials =
+            credentials.map(|(id, facts)| Ok((id.as_str(), facts.as_ref(), pack(facts)?)));
+        let grants = facts.grants.values().map(|grant| Ok((grant.as_ref(), pack(grant)?)));
+        Ok(Encoded {
+            credentials: credentials.collect::<Result<_>>()?,
+            grants: grants.collect::<Result<_>>()?,
+        })
+    }
+}
+
 /// Where something is, and what it is looked for by.
 struct Packed<T> {
     by: T,
@@ -81,32 +104,32 @@ impl WithoutDate {
         })
     }
 
-    /// Adds facts, and frees them on the way. Names stay with the caller.
+    /// Adds facts, all but their names.
     ///
     /// # Errors
-    /// [`Error::Io`](crate::error::Error::Io); the encoder's: a defect of ours.
-    pub fn add(&mut self, facts: Facts) -> Result<()> {
-        let first_calls = first_calls(&facts).into_iter();
+    /// [`Error::Io`](crate::error::Error::Io).
+    pub fn add(&mut self, facts: &Facts, encoded: &Encoded) -> Result<()> {
+        let first_calls = first_calls(facts).into_iter();
         self.first_calls.extend(first_calls.map(|(id, at)| (id.to_owned(), at)));
-        for (id, credential) in facts.credentials {
+        for (id, credential, bytes) in &encoded.credentials {
             let by = Credential {
                 key: number(credential.access_key_id.as_deref()),
                 session: number(credential.session_id.as_deref()),
                 lacks_date: credential.lacks_date(),
             };
-            let place = self.values.put(&pack(&credential)?)?;
-            self.credentials.insert(id, Packed { by, place });
+            let place = self.values.put(bytes)?;
+            self.credentials.insert((*id).to_owned(), Packed { by, place });
         }
-        for grant in facts.grants.into_values() {
+        for (grant, bytes) in &encoded.grants {
             let by = Issue {
                 event_id: grant.event_id.clone(),
                 key: number(grant.issued_access_key_id.as_deref()),
-                password: Password::set_by(&grant),
+                password: Password::set_by(grant),
             };
             if !grant.is_only_a_hint() {
                 self.obtainers.insert(number(Some(&grant.obtained_by().credential_id)));
             }
-            let place = self.values.put(&pack(&grant)?)?;
+            let place = self.values.put(bytes)?;
             self.grants.push(Packed { by, place });
         }
         Ok(())
@@ -258,7 +281,7 @@ mod tests {
         for grant in set {
             facts.add_grant((grant.event_id.clone(), grant.record_hash), Box::new(grant));
         }
-        kept.add(facts).unwrap();
+        kept.add(&facts, &Encoded::of(&facts).unwrap()).unwrap();
         let user = ("111122223333".to_owned(), "anna".to_owned());
         let found = kept.passwords_before(&SignIns::from([(user, sign_ins.to_vec())])).unwrap();
         let mut ids: Vec<String> = found.into_iter().map(|grant| grant.event_id).collect();

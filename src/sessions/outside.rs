@@ -278,6 +278,14 @@ impl Undated {
         Ok(())
     }
 
+    /// Adds what the linking of other callers says.
+    pub fn merge(&mut self, others: Undated) {
+        self.answers.extend(others.answers);
+        for (session, keys) in others.keys {
+            self.keys.entry(session).or_default().extend(keys);
+        }
+    }
+
     /// Keeps no more than the bytes of what was asked.
     pub fn forget_asked(&mut self) {
         self.answers.values_mut().for_each(|packed| _ = packed.answer.take());
