@@ -32,6 +32,8 @@ pub struct KnownFiles {
     by_path: HashMap<EventKey, KnownFile>,
     /// Further versions of the few paths that have several.
     others: HashMap<EventKey, Vec<KnownFile>>,
+    /// The working folder, which is asked for only once.
+    here: PathBuf,
 }
 
 struct KnownFile {
@@ -42,12 +44,12 @@ struct KnownFile {
 }
 
 /// The same text for `./logs/a`, `logs//a` and the whole path of it, so that a folder that is named in
-/// another way is not read again. Other addresses than paths stay as they are.
-fn one_spelling(path: &str) -> Cow<'_, str> {
+/// another way is not read again. Other addresses than paths stay as they are. `here` is the working folder.
+fn one_spelling<'p>(path: &'p str, here: &Path) -> Cow<'p, str> {
     if path == "-" || path.contains("://") {
         return Cow::Borrowed(path);
     }
-    let whole = std::path::absolute(path);
+    let whole = std::path::absolute(here.join(path));
     whole.map_or(Cow::Borrowed(path), |whole| Cow::Owned(whole.to_string_lossy().into_owned()))
 }
 
@@ -57,7 +59,8 @@ impl KnownFiles {
     /// # Errors
     /// The store's.
     pub fn read(tx: &Transaction) -> Result<KnownFiles> {
-        let mut known = KnownFiles::default();
+        let here = std::env::current_dir().unwrap_or_default();
+        let mut known = KnownFiles { here, ..KnownFiles::default() };
         let columns = ["path", "size_bytes", "modified_at", "etag", "sha256"];
         for batch in tx.read(&FILES, &columns)? {
             let path: &StringArray = typed(&batch, "path")?;
@@ -73,7 +76,7 @@ impl KnownFiles {
                     etag: etag.is_valid(row).then(|| event_key(etag.value(row))),
                     sha256: event_key(sha256.value(row)),
                 };
-                let path = event_key(&one_spelling(path.value(row)));
+                let path = event_key(&one_spelling(path.value(row), &known.here));
                 match known.by_path.entry(path) {
                     Entry::Vacant(entry) => _ = entry.insert(file),
                     Entry::Occupied(_) => known.others.entry(path).or_default().push(file),
@@ -91,6 +94,9 @@ impl KnownFiles {
         files: Vec<LogFile>,
         shown: &(dyn Fn(&Path) -> PathBuf + Sync),
     ) -> (Vec<LogFile>, u64) {
+        if self.by_path.is_empty() {
+            return (files, 0);
+        }
         let all = files.len();
         let same_content = self.same_content(&files, shown);
         let held = |(n, file): (usize, &LogFile)| {
@@ -112,7 +118,7 @@ impl KnownFiles {
     ) -> impl Iterator<Item = &'k KnownFile> + use<'k> {
         let size = i64::try_from(file.size).unwrap_or(i64::MAX);
         let stdin = file.is_stdin();
-        let path = event_key(&one_spelling(&shown(&file.path).to_string_lossy()));
+        let path = event_key(&one_spelling(&shown(&file.path).to_string_lossy(), &self.here));
         let first = self.by_path.get(&path).into_iter();
         first
             .chain(self.others.get(&path).into_iter().flatten())
@@ -183,13 +189,14 @@ pub fn stored_events(tx: &Transaction, day: i32, each: &mut dyn FnMut(&str, u64)
 /// Arrow's: a defect of ours.
 pub fn file_rows(books: &[FileBook], now: i64) -> Result<RecordBatch> {
     let mut rows = RowsBuilder::new(&FILES);
-    let mut books: Vec<&FileBook> = books.iter().collect();
-    books.sort_by(|a, b| a.path.cmp(&b.path));
+    let texts = books.iter().map(|book| (book.path.to_string_lossy(), book));
+    let mut books: Vec<(Cow<str>, &FileBook)> = texts.collect();
+    books.sort_by(|(a, _), (b, _)| a.cmp(b));
     let count = |n: u64| Cell::Int(i64::try_from(n).unwrap_or(i64::MAX));
     let instant = |t: Option<i64>| t.map_or(Cell::Null, Cell::Time);
-    for book in books {
+    for (path, book) in &books {
         rows.push(vec![
-            book.path.to_string_lossy().as_ref().into(),
+            path.as_ref().into(),
             count(book.size_bytes),
             book.sha256.clone().into(),
             Cell::Time(book.modified_at),

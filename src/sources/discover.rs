@@ -39,6 +39,18 @@ impl LogFile {
         LogFile { path, size: 0, modified: 0, etag: None, expected: true, bucket: None }
     }
 
+    /// Learns size and time of a file; what cannot be asked for is found out when it is opened.
+    fn look(&mut self) {
+        if self.bucket.is_some() || self.is_stdin() {
+            return;
+        }
+        let Ok(metadata) = std::fs::metadata(&self.path) else { return };
+        let modified = metadata.modified().ok();
+        let since_epoch = modified.and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
+        self.size = metadata.len();
+        self.modified = since_epoch.and_then(|d| i64::try_from(d.as_micros()).ok()).unwrap_or(0);
+    }
+
     /// Whether it is standard input: each time another object, whatever was read before.
     pub fn is_stdin(&self) -> bool {
         self.bucket.is_none() && self.path.as_os_str() == STDIN
@@ -136,14 +148,36 @@ pub fn discover(sources: &[String], options: &Options) -> Result<Found> {
             Err(e) => found.unreadable.push((source.into(), e.to_string())),
         }
     }
-    let files = std::mem::take(&mut found.files).into_iter();
-    let mut by_time: Vec<_> = files.map(|file| (delivery_time(&file.path), file)).collect();
+    let mut by_time = with_times(std::mem::take(&mut found.files));
     by_time.sort_by(|(time, file), (other_time, other)| {
         time.cmp(other_time).then_with(|| file.path.cmp(&other.path))
     });
     found.files = by_time.into_iter().map(|(_, file)| file).collect();
     found.files.dedup_by(|a, b| a.path == b.path);
     Ok(found)
+}
+
+/// Files with the times of their delivery, and what their folders tell of those that are files. There may be
+/// hundreds of thousands, and to ask for each takes longer than to list them.
+fn with_times(mut files: Vec<LogFile>) -> Vec<((u32, i64), LogFile)> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let share = files.len().div_ceil(cores).max(1024);
+    let times: Vec<(u32, i64)> = std::thread::scope(|scope| {
+        let look = |files: &mut [LogFile]| -> Vec<(u32, i64)> {
+            files
+                .iter_mut()
+                .map(|file| {
+                    file.look();
+                    delivery_time(&file.path)
+                })
+                .collect()
+        };
+        let shares: Vec<_> =
+            files.chunks_mut(share).map(|some| scope.spawn(move || look(some))).collect();
+        let times = shares.into_iter().map(|share| share.join());
+        times.flat_map(|times| times.unwrap_or_else(|e| std::panic::resume_unwind(e))).collect()
+    });
+    times.into_iter().zip(files).collect()
 }
 
 fn expand(pattern: &str, only: &Selection, found: &mut Found) -> Result<()> {
@@ -166,11 +200,13 @@ fn expand(pattern: &str, only: &Selection, found: &mut Found) -> Result<()> {
 /// Adds one file, or every file below one folder. Symbolic links are followed; loops are reported.
 fn walk(root: &Path, only: &Selection, found: &mut Found) {
     let named_by_user = root.is_file();
-    let mut entries = WalkDir::new(root).follow_links(true).sort_by_file_name().into_iter();
+    let first_unreadable = found.unreadable.len();
+    let mut entries = WalkDir::new(root).follow_links(true).into_iter();
     while let Some(entry) = entries.next() {
         match entry {
             Ok(entry) if entry.file_type().is_file() => {
-                add_file(entry.path(), named_by_user, entry.metadata().ok(), only, found);
+                let path = shown_path(entry.path());
+                found.add(LogFile { expected: named_by_user, ..LogFile::at(path) }, only);
             }
             Ok(entry) if !entry.file_type().is_dir() && named_by_user => {
                 let reason = "neither a file nor a folder".to_owned();
@@ -190,24 +226,8 @@ fn walk(root: &Path, only: &Selection, found: &mut Found) {
             }
         }
     }
-}
-
-fn add_file(
-    path: &Path,
-    named_by_user: bool,
-    metadata: Option<std::fs::Metadata>,
-    only: &Selection,
-    found: &mut Found,
-) {
-    let modified = metadata.as_ref().and_then(|m| m.modified().ok());
-    let since_epoch = modified.and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
-    let file = LogFile {
-        size: metadata.map_or(0, |m| m.len()),
-        modified: since_epoch.and_then(|d| i64::try_from(d.as_micros()).ok()).unwrap_or(0),
-        expected: named_by_user,
-        ..LogFile::at(shown_path(path))
-    };
-    found.add(file, only);
+    // A folder lists its files in any order.
+    found.unreadable[first_unreadable..].sort();
 }
 
 /// The path without leading `./`, so that `logs` and `./logs` are one place.
