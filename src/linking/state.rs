@@ -254,7 +254,7 @@ fn judged(batch: &RecordBatch, wanted: Wanted) -> Result<BooleanArray> {
 }
 
 /// Rows of one batch; the bytes of all facts at once would take more memory than the facts.
-const BATCH_ROWS: usize = 4 * 1024;
+const BATCH_ROWS: usize = 512;
 
 /// One row before it is encoded: time, kind, key, value.
 struct Row<'f>(i64, &'static str, &'f str, Value<'f>);

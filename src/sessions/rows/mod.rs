@@ -40,7 +40,7 @@ pub const TABLES: [Table; 5] = [
 ];
 
 /// Rows of one batch.
-const BATCH_ROWS: usize = 8 * 1024;
+const BATCH_ROWS: usize = 2 * 1024;
 
 /// The rows that `push` makes of the items, which are in the table's order.
 fn build<'l, T: 'l>(
