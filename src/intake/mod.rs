@@ -33,7 +33,7 @@ pub use worker::{Intake, run};
 const MEMORY: u64 = 1 << 30;
 
 /// Enough that cutting costs nothing, few enough for a small part of that.
-const MOST_FACTS: u64 = 16_000;
+const MOST_FACTS: u64 = 15_000;
 
 /// With fewer facts at once, most of the time goes into what lies near the ends of a stretch.
 const FEWEST_FACTS: usize = 6_000;

@@ -36,6 +36,7 @@ use crate::store::columns::{LINKING_QUESTIONS, LINKING_STATE};
 use crate::store::{DataFile, Transaction};
 use crate::table::TableDef;
 use near::Sources;
+use plan::Stretch;
 use stretch::Run;
 
 /// Parts of tables that are to be replaced.
@@ -97,13 +98,20 @@ pub fn link_and_write(
     held.forget_keys();
     let sources = Sources { tx, stretches: &stretches, held: &held, undated: &facts, threads };
     let mut run = Run::new(sources, undated, most, changed);
+    // Stretches that are linked anyway wait for each other no longer than they must.
+    let mut together: Vec<&Stretch> = Vec::new();
     for stretch in &stretches {
         let moved = moved.iter().any(|second| stretch.seconds.holds(*second));
-        let touched = moved || held.touches(stretch.seconds);
-        if !stored || touched || run.asks_what_changed(stretch)? {
-            run = run.link(stretch, &mut parts)?;
+        if !stored || moved || held.touches(stretch.seconds) {
+            together.push(stretch);
+            continue;
+        }
+        run = run.link(&std::mem::take(&mut together), &mut parts)?;
+        if run.asks_what_changed(stretch)? {
+            together.push(stretch);
         }
     }
+    run.link(&together, &mut parts)?;
     Ok(parts)
 }
 

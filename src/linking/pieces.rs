@@ -1,5 +1,5 @@
-//! The pieces of a stretch, one after the other: while one is linked, the facts of the next are read and
-//! the tables of the one before are written.
+//! The pieces of stretches that follow each other, one after the other: while one is linked, the facts of the
+//! next are read and the tables of the one before are written.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -11,11 +11,11 @@ use std::thread::ScopedJoinHandle;
 use hashbrown::HashMap;
 
 use super::near::{Sources, principals_elsewhere};
-use super::plan::part_name;
+use super::plan::{Stretch, part_name};
 use super::questions;
 use super::recent::Told;
 use super::state::{Rows, Seconds};
-use super::stretch::Run;
+use super::stretch::{Run, old_answers};
 use super::{Parts, both};
 use crate::error::{Error, Result};
 use crate::sessions::Linked;
@@ -32,12 +32,23 @@ pub type WrittenTo = Arc<OnceLock<PathBuf>>;
 /// of facts.
 const AT_ONCE: usize = 2;
 
+/// A piece of a stretch.
+#[derive(Clone, Copy)]
+pub struct Piece<'s> {
+    /// When.
+    pub seconds: Seconds,
+    /// The stretch that begins with it, if one does.
+    pub begins: Option<&'s Stretch>,
+    /// Whether its stretch ends with it.
+    pub ends: bool,
+}
+
 /// What goes from piece to piece, in order of time: who has it may link.
-pub struct Turn<'r> {
+struct Turn<'r> {
     /// The linking so far.
-    pub run: Run<'r>,
+    run: Run<'r>,
     /// What was said of the stretch when it was last linked, less what was said again.
-    pub old: HashMap<String, Answer>,
+    old: HashMap<String, Answer>,
 }
 
 /// The files of a piece.
@@ -49,19 +60,19 @@ struct Files {
 /// The files that were written, by table; none where there were no rows.
 pub type Written = Vec<(&'static TableDef, Option<DataFile>)>;
 
-/// Links and writes the pieces of a stretch, in order of time.
+/// Links and writes the pieces, in order of time.
 ///
 /// # Errors
 /// The store's.
 pub fn in_turn<'r>(
-    begin: Turn<'r>,
+    run: Run<'r>,
     sources: Sources<'r>,
-    pieces: &[Seconds],
+    pieces: &[Piece],
     parts: &mut Parts,
-) -> Result<Turn<'r>> {
+) -> Result<Run<'r>> {
     std::thread::scope(|scope| {
         let (first, mut turn) = channel();
-        _ = first.send(begin);
+        _ = first.send(Turn { run, old: HashMap::new() });
         let mut under_way = VecDeque::new();
         let mut finish = |thread: ScopedJoinHandle<Result<Files>>| -> Result<()> {
             let files = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
@@ -78,25 +89,31 @@ pub fn in_turn<'r>(
             }
         }
         under_way.into_iter().try_for_each(finish)?;
-        turn.recv().map_err(|_| Error::Encoding("a piece of time was lost".to_owned()))
+        let lost = |_| Error::Encoding("a piece of time was lost".to_owned());
+        turn.recv().map(|turn| turn.run).map_err(lost)
     })
 }
 
 /// One piece: reads, waits for its turn, links, passes the turn on, writes.
 fn one<'r>(
     sources: Sources<'r>,
-    piece: Seconds,
+    Piece { seconds: piece, begins, ends }: Piece,
     turn: &Receiver<Turn<'r>>,
     pass: &Sender<Turn<'r>>,
 ) -> Result<Files> {
     let (tx, part) = (sources.tx, part_name(piece.from));
     let facts = sources.near(piece)?;
     let principals = principals_elsewhere(&facts);
+    let old = begins.map(|stretch| old_answers(tx, stretch)).transpose()?;
     // Where an earlier piece has failed there is no turn, and its error ends the whole.
     let Ok(mut turn) = turn.recv() else { return Ok(Files { part, tables: Vec::new() }) };
+    turn.old.extend(old.into_iter().flatten());
     let (linked, told, written_to) = turn.run.link_piece(piece, &facts, &principals)?;
     for Told { id, answer, .. } in &told {
         turn.run.note_change(id, turn.old.remove(id).as_ref(), answer);
+    }
+    if ends {
+        turn.run.note_gone(turn.old.drain());
     }
     _ = pass.send(turn);
     let asked = questions::asked(&linked, &principals);

@@ -8,7 +8,7 @@ use hashbrown::{HashMap, HashSet};
 use super::Parts;
 use super::brought::UNIT;
 use super::near::Sources;
-use super::pieces::{Turn, WrittenTo, in_turn};
+use super::pieces::{Piece, WrittenTo, in_turn};
 use super::plan::{Stretch, any_stored, cut, part_name};
 use super::questions;
 use super::recent::{Recent, Told};
@@ -21,6 +21,7 @@ use crate::sessions::link::{LONGEST, MARGIN, PRINCIPAL_AT_TIME, Scope, expiry, f
 use crate::sessions::outside::{Answer, Life, Outside, Question, Undated};
 use crate::sessions::packed::pack;
 use crate::sessions::{Facts, Linked, link};
+use crate::store::Transaction;
 
 /// The linking of one ingest, on its way forward in time.
 pub struct Run<'r> {
@@ -57,21 +58,23 @@ impl<'r> Run<'r> {
         questions::asks_one_of(self.sources.tx, stretch, &self.changed)
     }
 
-    /// Links a stretch, in pieces where it has grown too large.
+    /// Links stretches that follow each other, in pieces where they have grown too large.
     ///
     /// # Errors
     /// The store's.
-    pub fn link(self, stretch: &Stretch, parts: &mut Parts) -> Result<Run<'r>> {
-        parts.names.insert(part_name(stretch.seconds.from));
-        let old = self.old_answers(stretch)?;
-        let pieces = cut(stretch.seconds, &self.counts(stretch)?, self.most);
-        let sources = self.sources;
-        let Turn { mut run, old } = in_turn(Turn { run: self, old }, sources, &pieces, parts)?;
-        for (id, answer) in old {
-            run.changed.insert(Question::Answer(&id).number(), i64::MIN);
-            run.note_sessions(&answer);
+    pub fn link(self, stretches: &[&Stretch], parts: &mut Parts) -> Result<Run<'r>> {
+        let mut pieces = Vec::new();
+        for stretch in stretches {
+            parts.names.insert(part_name(stretch.seconds.from));
+            let all = cut(stretch.seconds, &self.counts(stretch)?, self.most);
+            let last = all.len() - 1;
+            pieces.extend(all.into_iter().enumerate().map(|(number, seconds)| {
+                let begins = (number == 0).then_some(*stretch);
+                Piece { seconds, begins, ends: number == last }
+            }));
         }
-        Ok(run)
+        let sources = self.sources;
+        in_turn(self, sources, &pieces, parts)
     }
 
     /// Links one piece, and gives the answers to be told of it; their file is yet to be written.
@@ -112,6 +115,14 @@ impl<'r> Run<'r> {
         }
     }
 
+    /// Remembers whom answers concern that are given no more.
+    pub(super) fn note_gone(&mut self, old: impl Iterator<Item = (String, Answer)>) {
+        for (id, answer) in old {
+            self.changed.insert(Question::Answer(&id).number(), i64::MIN);
+            self.note_sessions(&answer);
+        }
+    }
+
     fn note_sessions(&mut self, answer: &Answer) {
         if let Some((account, principal)) = answer.principal() {
             self.changed.insert(Question::SessionsOf(account, principal).number(), i64::MIN);
@@ -130,15 +141,6 @@ impl<'r> Run<'r> {
             *counts.entry(second.div_euclid(UNIT)).or_default() += 1;
         })?;
         Ok(counts)
-    }
-
-    /// What this stretch said when it was last linked.
-    fn old_answers(&self, stretch: &Stretch) -> Result<HashMap<String, Answer>> {
-        let mut kept = Kept::default();
-        let seconds = &[stretch.seconds];
-        let wanted = Wanted { seconds, facts: Choice::None, answers: Choice::All };
-        kept.read(self.sources.tx, &stretch.files, wanted)?;
-        Ok(kept.answers)
     }
 
     /// Who is behind callers whose sessions began before this piece of time, and behind all recent
@@ -229,6 +231,18 @@ impl<'r> Run<'r> {
         all.retain(|(seconds, _)| seconds.from < second);
         all
     }
+}
+
+/// What a stretch said when it was last linked.
+///
+/// # Errors
+/// The store's.
+pub fn old_answers(tx: &Transaction, stretch: &Stretch) -> Result<HashMap<String, Answer>> {
+    let mut kept = Kept::default();
+    let seconds = &[stretch.seconds];
+    let wanted = Wanted { seconds, facts: Choice::None, answers: Choice::All };
+    kept.read(tx, &stretch.files, wanted)?;
+    Ok(kept.answers)
 }
 
 /// The answers that may be asked for later: of all sessions of roles and federated users, and of whoever
