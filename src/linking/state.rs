@@ -413,6 +413,7 @@ impl<'f> Rows<'f> {
     }
 }
 
+/// Callers that only grants name.
 fn mentioned(facts: &Facts) -> impl Iterator<Item = Row<'_>> {
     let mentioned = facts.mentioned.iter();
     mentioned.map(|(id, facts)| Row(UNDATED, MENTIONED, id, Value::Credential(facts)))

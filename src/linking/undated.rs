@@ -151,9 +151,7 @@ impl Run<'_> {
     }
 
     fn link_and_write_tables(&self, facts: &Facts) -> Result<(Undated, Written)> {
-        let (nobody, nothing) = (Undated::default(), HashMap::new());
-        let outside = Outside { names: self.names, undated: &nobody, earlier: &nothing };
-        let linked = link(facts, Scope::Undated, outside);
+        let linked = linked(facts, self.names);
         let mut answers = Undated::default();
         answers.add(&linked)?;
         let tables = write_tables(self.tx, self.threads, &linked, UNDATED_PART)?;
@@ -219,12 +217,16 @@ pub fn with_linked<R>(
     facts: &Facts,
     each: impl FnOnce(&Linked, Undated) -> Result<R>,
 ) -> Result<R> {
-    let (nobody, nothing) = (Undated::default(), HashMap::new());
-    let outside = Outside { names: &facts.names, undated: &nobody, earlier: &nothing };
-    let linked = link(facts, Scope::Undated, outside);
+    let linked = linked(facts, &facts.names);
     let mut undated = Undated::default();
     undated.add(&linked)?;
     each(&linked, undated)
+}
+
+/// Callers of no time, linked: what they rest on is nowhere else.
+fn linked<'f>(facts: &'f Facts, names: &Names) -> Linked<'f> {
+    let (nobody, nothing) = (Undated::default(), HashMap::new());
+    link(facts, Scope::Undated, Outside { names, undated: &nobody, earlier: &nothing })
 }
 
 /// What the store knew of a share before, as far as it bears on anything else.

@@ -33,7 +33,9 @@ pub struct WithoutDate {
 
 /// Credentials and grants with their encodings, which are kept in two places.
 pub struct Encoded<'f> {
+    /// With their ids.
     pub credentials: Vec<(&'f str, &'f CredentialFacts, Vec<u8>)>,
+    /// Their encodings lack the event ids.
     pub grants: Vec<(&'f Grant, Vec<u8>)>,
 }
 

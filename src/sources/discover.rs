@@ -157,8 +157,8 @@ pub fn discover(sources: &[String], options: &Options) -> Result<Found> {
     Ok(found)
 }
 
-/// Files with the times of their delivery, and what their folders tell of those that are files. There may be
-/// hundreds of thousands, and to ask for each takes longer than to list them.
+/// Files with the times of their delivery. There may be hundreds of thousands, and to ask each of those on
+/// disk for its size takes longer than to list them: all cores do.
 fn with_times(mut files: Vec<LogFile>) -> Vec<((u32, i64), LogFile)> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let share = files.len().div_ceil(cores).max(1024);
