@@ -191,7 +191,8 @@ pub fn file_rows(books: &[FileBook], now: i64) -> Result<RecordBatch> {
     let mut rows = RowsBuilder::new(&FILES);
     let texts = books.iter().map(|book| (book.path.to_string_lossy(), book));
     let mut books: Vec<(Cow<str>, &FileBook)> = texts.collect();
-    books.sort_by(|(a, _), (b, _)| a.cmp(b));
+    // Of names that are no text, two may be shown alike.
+    books.sort_by(|(a, x), (b, y)| a.cmp(b).then_with(|| x.path.cmp(&y.path)));
     let count = |n: u64| Cell::Int(i64::try_from(n).unwrap_or(i64::MAX));
     let instant = |t: Option<i64>| t.map_or(Cell::Null, Cell::Time);
     for (path, book) in &books {
