@@ -147,6 +147,7 @@ pub const ATTRIBUTIONS: TableDef = TableDef {
 const ATTRIBUTION_COLUMNS: &[Column] = &[
     col("event_id", Text, "the event"),
     col("record_hash", Int, "its content, as in events: one event id can stand over two records"),
+    col("event_time", Time, "when it happened"),
     col("credential_id", Text, "the credential that made the call; joins credentials"),
     col("rule", Text, "what joins the two records"),
     col("strength", Text, "exact or inferred"),

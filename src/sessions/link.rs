@@ -85,6 +85,10 @@ pub struct LinkedGrant<'f> {
     pub home: bool,
 }
 
+/// The rule of attributions whose event another record shows with its caller: a copy of the same call, made
+/// at the same time by a credential that is known by it.
+pub const SHARED_EVENT: &str = "shared_event";
+
 /// An event that another record attributes.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Attribution {
@@ -92,7 +96,9 @@ pub struct Attribution {
     pub event_id: String,
     /// Its content.
     pub record_hash: u64,
-    /// When it happened, seconds since 1970.
+    /// When it happened, microseconds since 1970.
+    pub event_time: i64,
+    /// Second since 1970 of the time that it is linked in.
     pub second: i64,
     /// The credential behind it.
     pub credential_id: String,
@@ -251,7 +257,7 @@ fn callers_seen(
     first: usize,
 ) -> HashMap<usize, usize> {
     let by_record: HashMap<RecordId, usize> =
-        seen.records.iter().map(|(record, place)| (*record, first + place)).collect();
+        seen.records.iter().map(|(record, _, place)| (*record, first + place)).collect();
     let halves = grants.iter().enumerate().filter(|(_, whole)| whole.grant.is_owner_half());
     halves.filter_map(|(i, w)| Some((i, *by_record.get(&w.grant.record())?))).collect()
 }
@@ -355,15 +361,18 @@ fn attributions(
     let by_copy = copies.iter().map(|(owner, caller)| Attribution {
         event_id: owner.0.to_owned(),
         record_hash: owner.1,
+        // That of its own record: the two are copies only where they agree in it.
+        event_time: caller.event_time,
         second: caller.event_time.div_euclid(time::SECOND),
         credential_id: caller.credential_id.clone(),
         proof_event_id: caller.event_id.clone(),
-        rule: "shared_event",
+        rule: SHARED_EVENT,
         strength: Strength::Exact,
     });
-    let by_principal = seen.records.iter().map(|(record, place)| Attribution {
+    let by_principal = seen.records.iter().map(|(record, event_time, place)| Attribution {
         event_id: record.0.to_owned(),
         record_hash: record.1,
+        event_time: *event_time,
         second: seen.stand_ins[*place].second,
         credential_id: seen.stand_ins[*place].id.clone(),
         proof_event_id: record.0.to_owned(),
@@ -377,6 +386,7 @@ fn attributions(
         both.chain(later).filter(|grant| grant.names_caller_elsewhere()).map(|grant| Attribution {
             event_id: grant.event_id.clone(),
             record_hash: grant.record_hash,
+            event_time: grant.event_time,
             second: grant.second(),
             credential_id: grant.obtained_by().credential_id.clone(),
             proof_event_id: grant.event_id.clone(),

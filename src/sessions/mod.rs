@@ -41,4 +41,4 @@ mod workload;
 
 pub use facts::Facts;
 pub use forwarded::long_term as long_term_session;
-pub use link::{Linked, link};
+pub use link::{Linked, SHARED_EVENT, link};

@@ -47,8 +47,8 @@ pub(super) struct StandIn {
 pub(super) struct SeenFromOutside<'f> {
     /// One for every set of credentials.
     pub stand_ins: Vec<StandIn>,
-    /// Record, and place among the stand-ins.
-    pub records: Vec<(RecordId<'f>, usize)>,
+    /// Record, its time in microseconds since 1970, and place among the stand-ins.
+    pub records: Vec<(RecordId<'f>, i64, usize)>,
 }
 
 /// Looks for the callers of all owners' halves whose other half is missing. `all` are the credentials
@@ -97,7 +97,7 @@ pub(super) fn seen_from_outside<'f>(
             seen.stand_ins.push(stand_in(caller, all, may_be, *minute));
             seen.stand_ins.len() - 1
         });
-        seen.records.push((call.record(), place));
+        seen.records.push((call.record(), call.event_time, place));
     }
     seen
 }

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use datafusion::catalog::{MemTable, TableProvider};
-use datafusion::common::Column;
+use datafusion::common::{Column, DataFusionError};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::SessionStateDefaults;
 use datafusion::execution::context::SQLOptions;
@@ -91,8 +91,15 @@ impl Sql {
                 if let Some((address, bucket)) = store.location().bucket()? {
                     context.register_object_store(&address, bucket);
                 }
-                for def in TABLES.iter().filter(|def| !is_internal(def)) {
-                    context.register_table(def.name, store.provider(def).await?)?;
+                // At once: each reads the log of a table and looks whether its files are there.
+                let opened = TABLES.iter().filter(|def| !is_internal(def)).map(|def| {
+                    let store = store.clone();
+                    let table = tokio::spawn(async move { store.provider(def).await });
+                    async move { (def, table.await) }
+                });
+                for (def, table) in futures::future::join_all(opened).await {
+                    let lost = |e| DataFusionError::ExecutionJoin(Box::new(e));
+                    context.register_table(def.name, table.map_err(lost)??)?;
                 }
             }
             Source::Memory(mut tables) => {

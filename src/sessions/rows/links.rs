@@ -72,6 +72,7 @@ fn attribution_row(attribution: &Attribution) -> Vec<Cell<'_>> {
     vec![
         attribution.event_id.as_str().into(),
         Cell::Int(attribution.record_hash.cast_signed()),
+        Cell::Time(attribution.event_time),
         attribution.credential_id.as_str().into(),
         attribution.rule.into(),
         attribution.strength.as_str().into(),

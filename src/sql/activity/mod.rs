@@ -18,9 +18,11 @@
 mod among;
 mod exec;
 mod lookup;
+mod narrowing;
 mod reading;
 mod sides;
 mod top;
+mod window;
 
 use std::fmt;
 use std::sync::Arc;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Date32Type, SchemaRef};
+use arrow::error::ArrowError;
 use datafusion::catalog::MemTable;
 use datafusion::common::Result;
 use datafusion::datasource::provider_as_source;
@@ -17,13 +18,14 @@ use futures::StreamExt;
 use hashbrown::HashSet;
 
 use super::Limits;
-use super::among::{FEW, Texts, add_texts};
+use super::among::{Texts, add_texts};
 use super::lookup::looked_up;
 use super::sides::{
-    ATTRIBUTIONS, CREDENTIAL_ID, CREDENTIALS, EVENT_ID, EVENTS, Sides, column,
-    conditions_are_in_sides, is_restricted, one_of, only,
+    ATTRIBUTIONS, CREDENTIAL_ID, CREDENTIALS, EVENTS, Sides, column, conditions_are_in_sides,
+    is_restricted, one_of, only,
 };
 use super::top::Top;
+use super::window::Window;
 use crate::sql::compact::{Wasted, compact};
 
 /// A plan that gives the rows of the view, and the memory that its inputs take.
@@ -44,17 +46,17 @@ pub(super) struct Reader<'s> {
 }
 
 /// Rows in memory.
-struct Held {
+pub(super) struct Held {
     schema: SchemaRef,
-    batches: Vec<RecordBatch>,
+    pub batches: Vec<RecordBatch>,
     memory: MemoryReservation,
 }
 
-/// What every event that is wanted fulfils: it names one of these credentials, or an attribution names
-/// one of them for it.
-struct Wanted {
-    credentials: Texts,
-    attributed: Texts,
+/// Texts of a column, and from when to when their rows are: `None` where that is not known.
+#[derive(Default)]
+pub(super) struct Ids {
+    pub texts: Texts,
+    pub window: Option<Window>,
 }
 
 impl Reader<'_> {
@@ -140,19 +142,6 @@ impl Reader<'_> {
         self.whole(&Sides::replaced(whole, &[(CREDENTIALS, theirs)])?).await
     }
 
-    /// What the condition on credentials says of events. `None` where too many credentials fit.
-    async fn wanted(&self, sides: &Sides) -> Result<Option<Wanted>> {
-        let id = column(CREDENTIALS, CREDENTIAL_ID);
-        let ids = LogicalPlanBuilder::from(sides.credentials.clone()).project([id])?.build()?;
-        let Some(credentials) = self.texts(&ids).await? else { return Ok(None) };
-        let side = &sides.attributions;
-        let theirs = only(side, one_of(side, (ATTRIBUTIONS, CREDENTIAL_ID), &credentials)?)?;
-        let event = column(ATTRIBUTIONS, EVENT_ID);
-        let events = LogicalPlanBuilder::from(theirs).project([event])?.build()?;
-        let attributed = self.texts(&events).await?;
-        Ok(attributed.map(|attributed| Wanted { credentials, attributed }))
-    }
-
     /// The view over these events alone.
     async fn around(
         &self,
@@ -160,31 +149,27 @@ impl Reader<'_> {
         sides: &Sides,
         events: Held,
     ) -> Result<Option<Decided>> {
-        let ids = Arc::new(events.texts(EVENT_ID)?);
-        let side = &sides.attributions;
-        let theirs = only(side, one_of(side, (ATTRIBUTIONS, EVENT_ID), &ids)?)?;
-        let Some(attributions) = self.rows(side, &[theirs]).await? else { return Ok(None) };
-        let mut ids = events.texts(CREDENTIAL_ID)?;
-        ids.extend(attributions.texts(CREDENTIAL_ID)?);
-        let side = &sides.credentials;
-        let credentials = only(side, one_of(side, (CREDENTIALS, CREDENTIAL_ID), &Arc::new(ids))?)?;
+        let Some((attributions, credentials, held)) = self.of_events(sides, &events).await? else {
+            return Ok(None);
+        };
+        let credentials = match &held {
+            Some(held) => held.as_plan(CREDENTIALS)?,
+            None => self.state.optimize(&credentials)?,
+        };
         let with = [
-            (CREDENTIALS, self.state.optimize(&credentials)?),
+            (CREDENTIALS, credentials),
             (EVENTS, events.as_plan(EVENTS)?),
             (ATTRIBUTIONS, attributions.as_plan(ATTRIBUTIONS)?),
         ];
         let plan = Sides::replaced(whole, &with)?;
         let few_events = Some(events.rows());
-        Ok(Some(Decided {
-            plan,
-            memory: vec![events.memory, attributions.memory],
-            few_events,
-            searched: 0,
-        }))
+        let held = [Some(events), Some(attributions), held].into_iter().flatten();
+        let memory = held.map(|held| held.memory).collect();
+        Ok(Some(Decided { plan, memory, few_events, searched: 0 }))
     }
 
     /// The rows of these plans, all of which give rows of the side; `None` where they are too many.
-    async fn rows(&self, side: &LogicalPlan, plans: &[LogicalPlan]) -> Result<Option<Held>> {
+    pub async fn rows(&self, side: &LogicalPlan, plans: &[LogicalPlan]) -> Result<Option<Held>> {
         let memory = MemoryConsumer::new("activity").register(self.context.memory_pool());
         let schema: SchemaRef = Arc::new(side.schema().as_arrow().clone());
         let mut held = Held { schema, batches: Vec::new(), memory };
@@ -212,18 +197,33 @@ impl Reader<'_> {
 
     /// The distinct texts of a plan's only column; `None` where they are too many.
     async fn texts(&self, plan: &LogicalPlan) -> Result<Option<Texts>> {
+        let name = plan.schema().field(0).name().clone();
+        Ok(self.ids(plan, &name, ("", "")).await?.map(|ids| ids.texts))
+    }
+
+    /// The distinct texts of a column of a plan, and the time from one of its columns to another; `None`
+    /// where they are too many.
+    pub async fn ids(
+        &self,
+        plan: &LogicalPlan,
+        name: &str,
+        times: (&str, &str),
+    ) -> Result<Option<Ids>> {
         let physical = self.state.create_physical_plan(plan).await?;
         let mut stream = execute_stream(physical, self.context.clone())?;
-        let mut texts = HashSet::new();
+        let (mut texts, mut window) = (HashSet::new(), None::<Window>);
         while let Some(batch) = stream.next().await {
-            for column in batch?.columns() {
+            let batch = batch?;
+            if let Some(column) = batch.column_by_name(name) {
                 add_texts(column, &mut texts)?;
             }
+            let of_batch = Window::of_columns(&batch, times);
+            window = window.map_or(of_batch, |known| Some(of_batch.map_or(known, |w| known.or(w))));
             if texts.len() > self.limits.ids {
                 return Ok(None);
             }
         }
-        Ok(Some(Arc::new(texts)))
+        Ok(Some(Ids { texts: Arc::new(texts), window }))
     }
 }
 
@@ -231,35 +231,47 @@ fn as_it_is(plan: &LogicalPlan) -> Decided {
     Decided { plan: plan.clone(), memory: Vec::new(), few_events: None, searched: 0 }
 }
 
-impl Wanted {
-    /// As one condition on events.
-    fn condition(&self, events: &LogicalPlan) -> Result<datafusion::logical_expr::Expr> {
-        let own = one_of(events, (EVENTS, CREDENTIAL_ID), &self.credentials)?;
-        Ok(own.or(one_of(events, (EVENTS, EVENT_ID), &self.attributed)?))
-    }
-
-    /// What to read of the events. Few ids are asked for one by one: a reader finds no use for a bloom
-    /// filter in a condition on one column or another.
-    fn reads(&self, events: &LogicalPlan) -> Result<Vec<LogicalPlan>> {
-        if self.credentials.len() > FEW || self.attributed.len() > FEW {
-            return Ok(vec![only(events, self.condition(events)?)?]);
+impl Ids {
+    /// Adds others.
+    pub fn add(&mut self, other: Ids) {
+        if self.texts.is_empty() {
+            *self = other;
+            return;
         }
-        let own = one_of(events, (EVENTS, CREDENTIAL_ID), &self.credentials)?;
-        let mut reads = vec![only(events, own.clone())?];
-        if !self.attributed.is_empty() {
-            let other = one_of(events, (EVENTS, EVENT_ID), &self.attributed)?;
-            reads.push(only(events, other.and(own.is_not_true()))?);
+        if !other.texts.is_empty() {
+            Arc::make_mut(&mut self.texts).extend(other.texts.iter().cloned());
+            self.window = self.window.zip(other.window).map(|(a, b)| a.or(b));
         }
-        Ok(reads)
     }
 }
 
 impl Held {
+    /// From when to when they are; `None` where a row does not tell.
+    pub fn window(&self, times: (&str, &str)) -> Option<Window> {
+        let all = self.batches.iter().map(|batch| Window::of_columns(batch, times));
+        all.reduce(|a, b| a.zip(b).map(|(a, b)| a.or(b))).flatten()
+    }
+
+    /// The same rows with the columns of this side.
+    pub fn narrowed_to(self, side: &LogicalPlan) -> Result<Held> {
+        let schema: SchemaRef = Arc::new(side.schema().as_arrow().clone());
+        let narrowed = |batch: &RecordBatch| {
+            let columns: Result<Vec<usize>, ArrowError> = schema
+                .fields()
+                .iter()
+                .map(|field| batch.schema_ref().index_of(field.name()))
+                .collect();
+            RecordBatch::try_new(schema.clone(), batch.project(&columns?)?.columns().to_vec())
+        };
+        let batches = self.batches.iter().map(narrowed).collect::<Result<_, ArrowError>>()?;
+        Ok(Held { schema, batches, memory: self.memory })
+    }
+
     fn rows(&self) -> usize {
         self.batches.iter().map(RecordBatch::num_rows).sum()
     }
 
-    fn texts(&self, name: &str) -> Result<HashSet<String>> {
+    pub fn texts(&self, name: &str) -> Result<HashSet<String>> {
         let mut texts = HashSet::new();
         for batch in &self.batches {
             if let Some(column) = batch.column_by_name(name) {

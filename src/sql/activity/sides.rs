@@ -1,8 +1,8 @@
 //! The three tables of the view in its optimised plan, each with the conditions that reached it.
 
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Column, JoinType, Result};
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
+use datafusion::common::{Column, JoinType, Result, TableReference};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableScanBuilder};
 
 use super::among::{Texts, among};
 
@@ -14,6 +14,10 @@ pub(super) const CREDENTIALS: &str = "c";
 /// What events and attributions are joined by, and what names a credential everywhere.
 pub(super) const EVENT_ID: &str = "event_id";
 pub(super) const CREDENTIAL_ID: &str = "credential_id";
+
+/// When an event happened, and its day.
+pub(super) const TIME: &str = "event_time";
+pub(super) const DATE: &str = "event_date";
 
 /// The parts of a plan of the view.
 pub(super) struct Sides {
@@ -124,6 +128,49 @@ pub(super) fn column(side: &str, name: &str) -> Expr {
 /// The engine's.
 pub(super) fn one_of(side: &LogicalPlan, name: (&str, &str), texts: &Texts) -> Result<Expr> {
     among(side.schema(), &column(name.0, name.1), texts)
+}
+
+/// The side, whose table is told that rows for which this does not hold are not wanted. It may give them
+/// all the same.
+///
+/// # Errors
+/// The engine's.
+pub(super) fn hinted(
+    side: &LogicalPlan,
+    condition: impl Fn(&TableReference) -> Expr,
+) -> Result<LogicalPlan> {
+    let hinted = side.clone().transform_down(|node| {
+        let LogicalPlan::TableScan(mut scan) = node else { return Ok(Transformed::no(node)) };
+        scan.filters.push(condition(&scan.table_name));
+        Ok(Transformed::yes(LogicalPlan::TableScan(scan)))
+    })?;
+    Ok(hinted.data)
+}
+
+/// The side with further columns of its table; the side as it is where it cannot be widened.
+///
+/// # Errors
+/// The engine's.
+pub(super) fn widened(side: &LogicalPlan, columns: &[&str]) -> Result<LogicalPlan> {
+    let wider = side.clone().transform_up(|node| {
+        let LogicalPlan::TableScan(scan) = node else {
+            return Ok(Transformed::yes(node.recompute_schema()?));
+        };
+        let schema = scan.source.schema();
+        let Some(mut projection) = scan.projection.clone() else {
+            return Ok(Transformed::no(LogicalPlan::TableScan(scan)));
+        };
+        let further = columns.iter().filter_map(|name| schema.index_of(name).ok());
+        for column in further {
+            if !projection.contains(&column) {
+                projection.push(column);
+            }
+        }
+        let scan = TableScanBuilder::from(scan).with_projection(Some(projection)).build()?;
+        Ok(Transformed::yes(LogicalPlan::TableScan(scan)))
+    })?;
+    let whole = columns.iter().all(|name| has(&wider.data, name));
+    Ok(if whole { wider.data } else { side.clone() })
 }
 
 /// The rows of a side for which the condition holds.

@@ -21,7 +21,7 @@ use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::{ChildrenPropertiesMode, ExecutionPlan, ReplaceChildrenOptions};
 
 use super::exec::ActivityExec;
-use super::sides;
+use super::sides::{self, DATE, TIME};
 
 /// How many rows are wanted, and in which order they come first.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,8 +38,6 @@ pub(super) struct Days {
     descending: bool,
 }
 
-const TIME: &str = "event_time";
-const DATE: &str = "event_date";
 const DAY_MICROS: i64 = 24 * 60 * 60 * 1_000_000;
 
 impl Top {
@@ -83,15 +81,11 @@ impl Top {
 impl Days {
     /// The plan where it reads no other days, if its table can tell them apart.
     pub fn of(&self, events: &LogicalPlan) -> Result<LogicalPlan> {
-        let narrowed = events.clone().transform_down(|node| {
-            let LogicalPlan::TableScan(mut scan) = node else { return Ok(Transformed::no(node)) };
-            let date = Expr::Column(ColumnName::new(Some(scan.table_name.clone()), DATE));
+        sides::hinted(events, |table| {
+            let date = Expr::Column(ColumnName::new(Some(table.clone()), DATE));
             let last = lit(ScalarValue::Date32(Some(self.last)));
-            let within = if self.descending { date.gt_eq(last) } else { date.lt_eq(last) };
-            scan.filters.push(within);
-            Ok(Transformed::yes(LogicalPlan::TableScan(scan)))
-        })?;
-        Ok(narrowed.data)
+            if self.descending { date.gt_eq(last) } else { date.lt_eq(last) }
+        })
     }
 
     /// Whether all these events lie in them.

@@ -1,0 +1,169 @@
+//! When the events that are wanted happened. Files of other tables, and of events, that hold nothing of
+//! then need not be opened: a credential is known to have made its calls between its first and its last.
+//!
+//! What follows from it is only a hint: a table may give rows of other times as well, and no row of then
+//! is ever left out.
+
+use arrow::array::{AsArray, RecordBatch};
+use arrow::compute::{max, min};
+use arrow::datatypes::TimestampMicrosecondType;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::{Column, Result, ScalarValue, TableReference};
+use datafusion::logical_expr::utils::split_conjunction;
+use datafusion::logical_expr::{Between, BinaryExpr, Expr, LogicalPlan, Operator, lit};
+
+use super::sides::{DATE, TIME, hinted};
+
+const DAY_MICROS: i64 = 24 * 60 * 60 * 1_000_000;
+
+/// From the first to the last microsecond, since 1970, both included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Window {
+    pub from: i64,
+    pub to: i64,
+}
+
+const ALWAYS: Window = Window { from: i64::MIN, to: i64::MAX };
+
+impl Window {
+    /// Outside of it no event fulfils the conditions of a plan of events; `None` where these say nothing
+    /// of time.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub fn of_conditions(events: &LogicalPlan) -> Result<Option<Window>> {
+        let mut window = ALWAYS;
+        events.apply(|node| {
+            let conditions: &[Expr] = match node {
+                LogicalPlan::Filter(filter) => std::slice::from_ref(&filter.predicate),
+                LogicalPlan::TableScan(scan) => &scan.filters,
+                _ => &[],
+            };
+            for condition in conditions.iter().flat_map(split_conjunction) {
+                window = window.and(of_condition(condition));
+            }
+            Ok(TreeNodeRecursion::Continue)
+        })?;
+        Ok(Some(window).filter(|window| *window != ALWAYS))
+    }
+
+    /// From the earliest time in one column to the latest in another; of what has no time nothing is
+    /// known.
+    pub fn of_columns(batch: &RecordBatch, (first, last): (&str, &str)) -> Option<Window> {
+        let times =
+            |name| batch.column_by_name(name)?.as_primitive_opt::<TimestampMicrosecondType>();
+        Some(Window { from: min(times(first)?)?, to: max(times(last)?)? })
+    }
+
+    /// What holds both.
+    pub fn or(self, other: Window) -> Window {
+        Window { from: self.from.min(other.from), to: self.to.max(other.to) }
+    }
+
+    fn and(self, other: Window) -> Window {
+        Window { from: self.from.max(other.from), to: self.to.min(other.to) }
+    }
+
+    /// A side, told that only rows are wanted whose time from one column to the other meets the window.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub fn hint(self, side: &LogicalPlan, (first, last): (&str, &str)) -> Result<LogicalPlan> {
+        hinted(side, |table: &TableReference| {
+            let column = |name: &str| Expr::Column(Column::new(Some(table.clone()), name));
+            let time =
+                |micros| lit(ScalarValue::TimestampMicrosecond(Some(micros), Some("UTC".into())));
+            column(first).lt_eq(time(self.to)).and(column(last).gt_eq(time(self.from)))
+        })
+    }
+}
+
+/// What one condition says of the time of an event.
+fn of_condition(condition: &Expr) -> Window {
+    match condition {
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) => match (as_times(left), as_times(right))
+        {
+            (None, Some(times)) if is_time(left) => compared(*op, times),
+            (Some(times), None) if is_time(right) => {
+                op.swap().map_or(ALWAYS, |op| compared(op, times))
+            }
+            _ => ALWAYS,
+        },
+        Expr::Between(Between { expr, negated: false, low, high }) if is_time(expr) => {
+            match (as_times(low), as_times(high)) {
+                (Some(low), Some(high)) => Window { from: low.from, to: high.to },
+                _ => ALWAYS,
+            }
+        }
+        _ => ALWAYS,
+    }
+}
+
+/// An event's time, or its day, compared with a day or a time.
+fn compared(op: Operator, with: Window) -> Window {
+    match op {
+        Operator::Eq => with,
+        Operator::Gt => Window { from: with.to.saturating_add(1), ..ALWAYS },
+        Operator::GtEq => Window { from: with.from, ..ALWAYS },
+        Operator::Lt => Window { to: with.from.saturating_sub(1), ..ALWAYS },
+        Operator::LtEq => Window { to: with.to, ..ALWAYS },
+        _ => ALWAYS,
+    }
+}
+
+fn is_time(expr: &Expr) -> bool {
+    matches!(expr, Expr::Column(column) if column.name == TIME || column.name == DATE)
+}
+
+/// A constant: a moment, or a whole day.
+fn as_times(expr: &Expr) -> Option<Window> {
+    match expr {
+        Expr::Literal(ScalarValue::TimestampMicrosecond(Some(micros), _), _) => {
+            Some(Window { from: *micros, to: *micros })
+        }
+        Expr::Literal(ScalarValue::Date32(Some(day)), _) => {
+            let from = i64::from(*day) * DAY_MICROS;
+            Some(Window { from, to: from + (DAY_MICROS - 1) })
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::logical_expr::ident;
+
+    use super::*;
+
+    fn day(day: i32) -> Expr {
+        lit(ScalarValue::Date32(Some(day)))
+    }
+
+    fn moment(micros: i64) -> Expr {
+        lit(ScalarValue::TimestampMicrosecond(Some(micros), Some("UTC".into())))
+    }
+
+    #[test]
+    fn conditions_on_days_and_times_bound_the_time() {
+        let (date, time) = (|| ident(DATE), || ident(TIME));
+        let last_of_first = DAY_MICROS - 1;
+        let cases = [
+            (date().eq(day(1)), DAY_MICROS, 2 * DAY_MICROS - 1),
+            (date().gt(day(1)), 2 * DAY_MICROS, i64::MAX),
+            (date().lt(day(1)), i64::MIN, last_of_first),
+            (date().lt_eq(day(0)), i64::MIN, last_of_first),
+            (date().between(day(0), day(1)), 0, 2 * DAY_MICROS - 1),
+            (day(1).lt_eq(date()), DAY_MICROS, i64::MAX),
+            (time().gt_eq(moment(7)), 7, i64::MAX),
+            (moment(7).gt(time()), i64::MIN, 6),
+            (time().not_between(moment(1), moment(2)), i64::MIN, i64::MAX),
+            (time().not_eq(moment(1)), i64::MIN, i64::MAX),
+            (ident("session_created_at").eq(moment(1)), i64::MIN, i64::MAX),
+        ];
+        for (condition, from, to) in cases {
+            assert_eq!(of_condition(&condition), Window { from, to }, "{condition}");
+        }
+        let both = of_condition(&time().gt_eq(moment(5))).and(of_condition(&time().lt(moment(9))));
+        assert_eq!(both, Window { from: 5, to: 8 });
+    }
+}
