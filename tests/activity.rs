@@ -196,7 +196,8 @@ async fn a_store_of_many_stretches_answers_the_same() {
     let logs = [logs.display().to_string(), "sample-logs".to_owned()];
     pipeline::ingest(&store, &logs, &options, &Silent).await.unwrap();
     let store = Store::open(&store).await.unwrap();
-    assert!(store.snapshot().files["credentials"] > 10);
+    assert!(store.snapshot().files["linking_state"] > 10);
+    assert!(store.snapshot().files["credentials"] > 2);
     compare(&[USUAL], async |limits| {
         Sql::open_with(Source::Store(store.clone()), 512 << 20, limits).await.unwrap()
     })

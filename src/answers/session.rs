@@ -87,15 +87,14 @@ pub async fn session(sql: &Sql, id: &str) -> Result<SessionAnswer> {
         message: format!("there is no session {id}"),
         hint: None,
     })?;
-    let children = children(sql, id).await?;
-    let started = sessions::load(sql, children.iter().map(String::as_str)).await?;
-    Ok(SessionAnswer {
-        version: VERSION,
-        evidence: evidence(sql, &[id]).await?,
-        actions: actions(sql, &session).await?,
-        session,
-        started,
-    })
+    let started = async {
+        let children = children(sql, id).await?;
+        sessions::load(sql, children.iter().map(String::as_str)).await
+    };
+    let ids = [id];
+    let (started, evidence, actions) =
+        futures::try_join!(started, evidence(sql, &ids), actions(sql, &session))?;
+    Ok(SessionAnswer { version: VERSION, evidence, actions, session, started })
 }
 
 /// The sessions that this one obtained, or may have.
@@ -122,6 +121,15 @@ pub(super) async fn evidence(sql: &Sql, ids: &[&str]) -> Result<Vec<Evidence>> {
     let mut filter = Filter::default();
     let list = filter.bind_list(ids.iter().copied());
     filter.add(format!("l.child_session_id IN ({list})"));
+    let issuing = issuing_events(sql, ids).await?;
+    let grants = match issuing.len() {
+        0..=MOST_LOOKED_UP => {
+            let list = filter.bind_list(issuing.iter().map(String::as_str));
+            let list = if issuing.is_empty() { "NULL" } else { &list };
+            format!("(SELECT * FROM grants WHERE event_id IN ({list}))")
+        }
+        _ => "grants".to_owned(),
+    };
     let (clause, params) = filter.finish();
     let statement = format!(
         "SELECT l.*, g.kind, g.event_time, g.caller_type, g.caller_arn, g.caller_principal_id,
@@ -131,7 +139,7 @@ pub(super) async fn evidence(sql: &Sql, ids: &[&str]) -> Result<Vec<Evidence>> {
                 g.external_id, g.mfa_serial, g.source_identity, g.session_policy, g.tags,
                 g.incoming_transitive_tags
          FROM links l
-         LEFT JOIN grants g ON g.event_id = l.grant_event_id AND g.source_file = l.source_file
+         LEFT JOIN {grants} g ON g.event_id = l.grant_event_id AND g.source_file = l.source_file
               AND g.source_record = l.source_record
          {clause}
          ORDER BY g.event_time, l.grant_event_id, l.child_access_key_id"
@@ -140,6 +148,25 @@ pub(super) async fn evidence(sql: &Sql, ids: &[&str]) -> Result<Vec<Evidence>> {
     for batch in sql.rows(&statement, params).await? {
         let rows = Rows::new(&batch)?;
         found.extend((0..rows.len()).map(|row| read_evidence(&rows, row)));
+    }
+    Ok(found)
+}
+
+/// Ids that a reader looks for one by one. To look for more takes longer than to read everything.
+const MOST_LOOKED_UP: usize = 500;
+
+/// The issuing events that could have started these sessions. They are asked for first, so that not all
+/// grants are read to find them.
+async fn issuing_events(sql: &Sql, ids: &[&str]) -> Result<Vec<String>> {
+    let mut filter = Filter::default();
+    let list = filter.bind_list(ids.iter().copied());
+    filter.add(format!("child_session_id IN ({list}) AND grant_event_id IS NOT NULL"));
+    let (clause, params) = filter.finish();
+    let statement = format!("SELECT DISTINCT grant_event_id FROM links {clause}");
+    let mut found = Vec::new();
+    for batch in sql.rows(&statement, params).await? {
+        let rows = Rows::new(&batch)?;
+        found.extend((0..rows.len()).filter_map(|row| rows.string("grant_event_id", row)));
     }
     Ok(found)
 }

@@ -33,10 +33,11 @@ use crate::sessions::link::Scope;
 use crate::sessions::outside::Outside;
 use crate::sessions::{Facts, link, rows};
 use crate::store::columns::{LINKING_QUESTIONS, LINKING_STATE};
-use crate::store::{DataFile, Transaction};
+use crate::store::{DataFile, EncodedPart, Transaction};
 use crate::table::TableDef;
 use near::Sources;
 use plan::Stretch;
+use state::Seconds;
 use stretch::Run;
 
 /// Parts of tables that are to be replaced.
@@ -46,13 +47,58 @@ pub struct Parts {
     names: BTreeSet<String>,
     /// New files, by table.
     files: BTreeMap<&'static str, Vec<DataFile>>,
+    /// What is to come into the next files, by table.
+    waiting: BTreeMap<&'static str, Vec<EncodedPart>>,
+    /// How many parts that is.
+    count: usize,
+    /// When the last of them ends; `None` for parts that belong to no time.
+    ends: Option<i64>,
 }
 
+/// Parts that share a file, at the most: a file is opened in the same time whether it has one or several,
+/// but the others are copied when one of them is replaced.
+const TOGETHER: usize = 8;
+
+/// Rows of the tables of a part.
+pub type TableParts = Vec<(&'static TableDef, EncodedPart)>;
+
 impl Parts {
-    fn add(&mut self, def: &TableDef, file: Option<DataFile>) {
-        if let Some((name, file)) = table_name(def).zip(file) {
+    fn add(&mut self, def: &TableDef, file: DataFile) {
+        if let Some(name) = table_name(def) {
             self.files.entry(name).or_default().push(file);
         }
+    }
+
+    /// Adds the tables of a part: into the files of the part before, where it follows that in time.
+    ///
+    /// # Errors
+    /// The store's.
+    fn add_tables(
+        &mut self,
+        tx: &Transaction,
+        when: Option<Seconds>,
+        tables: TableParts,
+    ) -> Result<()> {
+        if self.count >= TOGETHER || self.ends != when.map(|seconds| seconds.from) {
+            self.write(tx)?;
+        }
+        self.count += 1;
+        self.ends = when.map(|seconds| seconds.to);
+        for (def, encoded) in tables {
+            self.waiting.entry(def.name).or_default().push(encoded);
+        }
+        Ok(())
+    }
+
+    /// Writes what waits.
+    fn write(&mut self, tx: &Transaction) -> Result<()> {
+        for (def, _) in rows::TABLES {
+            if let Some(encoded) = self.waiting.remove(def.name) {
+                self.add(def, tx.write_parts(def, &encoded)?);
+            }
+        }
+        self.count = 0;
+        Ok(())
     }
 
     /// Makes them part of the transaction.
@@ -60,6 +106,7 @@ impl Parts {
     /// # Errors
     /// The store's.
     pub fn replace(mut self, tx: &mut Transaction) -> Result<()> {
+        self.write(tx)?;
         for def in tables() {
             let files = self.files.remove(def.name).unwrap_or_default();
             tx.replace_parts(def, self.names.clone(), files)?;

@@ -16,7 +16,7 @@ use super::questions;
 use super::recent::Told;
 use super::state::{Rows, Seconds};
 use super::stretch::{Run, old_answers};
-use super::{Parts, both};
+use super::{Parts, TableParts, both};
 use crate::error::{Error, Result};
 use crate::sessions::Linked;
 use crate::sessions::outside::Answer;
@@ -51,14 +51,14 @@ struct Turn<'r> {
     old: HashMap<String, Answer>,
 }
 
-/// The files of a piece.
-struct Files {
+/// What is written of a piece.
+struct Written {
     part: String,
-    tables: Written,
+    seconds: Seconds,
+    tables: TableParts,
+    /// Files of what linking must remember.
+    files: Vec<(&'static TableDef, DataFile)>,
 }
-
-/// The files that were written, by table; none where there were no rows.
-pub type Written = Vec<(&'static TableDef, Option<DataFile>)>;
 
 /// Links and writes the pieces, in order of time.
 ///
@@ -74,11 +74,11 @@ pub fn in_turn<'r>(
         let (first, mut turn) = channel();
         _ = first.send(Turn { run, old: HashMap::new() });
         let mut under_way = VecDeque::new();
-        let mut finish = |thread: ScopedJoinHandle<Result<Files>>| -> Result<()> {
-            let files = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-            files.tables.into_iter().for_each(|(def, file)| parts.add(def, file));
-            parts.names.insert(files.part);
-            Ok(())
+        let mut finish = |thread: ScopedJoinHandle<Result<Written>>| -> Result<()> {
+            let piece = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            piece.files.into_iter().for_each(|(def, file)| parts.add(def, file));
+            parts.names.insert(piece.part);
+            parts.add_tables(sources.tx, Some(piece.seconds), piece.tables)
         };
         for piece in pieces {
             let (pass, next) = channel();
@@ -100,13 +100,15 @@ fn one<'r>(
     Piece { seconds: piece, begins, ends }: Piece,
     turn: &Receiver<Turn<'r>>,
     pass: &Sender<Turn<'r>>,
-) -> Result<Files> {
+) -> Result<Written> {
     let (tx, part) = (sources.tx, part_name(piece.from));
     let facts = sources.near(piece)?;
     let principals = principals_elsewhere(&facts);
     let old = begins.map(|stretch| old_answers(tx, stretch)).transpose()?;
     // Where an earlier piece has failed there is no turn, and its error ends the whole.
-    let Ok(mut turn) = turn.recv() else { return Ok(Files { part, tables: Vec::new() }) };
+    let Ok(mut turn) = turn.recv() else {
+        return Ok(Written { part, seconds: piece, tables: Vec::new(), files: Vec::new() });
+    };
     turn.old.extend(old.into_iter().flatten());
     let (linked, told, written_to) = turn.run.link_piece(piece, &facts, &principals)?;
     for Told { id, answer, .. } in &told {
@@ -123,38 +125,34 @@ fn one<'r>(
         rows.write(tx, Place::Part(&part))
     };
     let threads = sources.threads;
-    let (state, tables) = both(threads, write_state, || write_tables(tx, threads, &linked, &part));
-    let (mut tables, state) = (tables?, state?);
+    let (state, tables) = both(threads, write_state, || encode_tables(tx, threads, &linked, &part));
+    let (tables, state) = (tables?, state?);
     _ = written_to.set(tx.path_of(&LINKING_STATE, &state)?);
-    tables.push((&LINKING_STATE, Some(state)));
     let asked = questions::write(tx, &part, asked.into_iter().map(|number| (number, None)))?;
-    tables.push((&LINKING_QUESTIONS, Some(asked)));
-    Ok(Files { part, tables })
+    let files = vec![(&LINKING_STATE, state), (&LINKING_QUESTIONS, asked)];
+    Ok(Written { part, seconds: piece, tables, files })
 }
 
 /// Two threads share the tables: they are few, and of very different sizes.
-pub fn write_tables(
+pub fn encode_tables(
     tx: &Transaction,
     threads: usize,
     linked: &Linked,
     part: &str,
-) -> Result<Written> {
+) -> Result<TableParts> {
     let next = AtomicUsize::new(0);
-    let some_tables = || -> Result<Written> {
-        let mut written = Written::new();
+    let some_tables = || -> Result<TableParts> {
+        let mut encoded = TableParts::new();
         while let Some((def, build)) = rows::TABLES.get(next.fetch_add(1, Ordering::Relaxed)) {
             let TableRows { rows, batches } = build(linked);
-            let file = if rows > 0 {
-                Some(tx.write_sorted(def, Place::Part(part), rows, batches)?)
-            } else {
-                None
-            };
-            written.push((*def, file));
+            if rows > 0 {
+                encoded.push((*def, tx.encode_part(def, part, rows, batches)?));
+            }
         }
-        Ok(written)
+        Ok(encoded)
     };
     let (others, mine) = both(threads, some_tables, some_tables);
-    let mut written = mine?;
-    written.extend(others?);
-    Ok(written)
+    let mut encoded = mine?;
+    encoded.extend(others?);
+    Ok(encoded)
 }

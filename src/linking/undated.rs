@@ -9,8 +9,9 @@ use std::sync::{Mutex, PoisonError};
 use arrow::array::{Array, StringArray, TimestampMicrosecondArray};
 use hashbrown::{HashMap, HashSet};
 
+use super::TableParts;
 use super::brought::{Held, issued_one_of};
-use super::pieces::{Written, write_tables};
+use super::pieces::encode_tables;
 use super::plan::{Stretch, UNDATED_PART, any_stored};
 use super::questions;
 use super::state::{Choice, Kept, Rows, Share, UNDATED, Wanted, single};
@@ -141,8 +142,8 @@ impl Run<'_> {
             both(self.threads, write_state, || self.link_and_write_tables(&facts));
         let (answers, tables) = linked?;
         let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
-        done.parts.add(&LINKING_STATE, Some(state?));
-        tables.into_iter().for_each(|(def, file)| done.parts.add(def, file));
+        done.parts.add(&LINKING_STATE, state?);
+        done.parts.add_tables(tx, None, tables)?;
         done.keys.add(&facts);
         done.told.changed.extend(changed);
         done.told.moved.extend(moved);
@@ -150,11 +151,11 @@ impl Run<'_> {
         done.told.facts.add(&facts, &encoded)
     }
 
-    fn link_and_write_tables(&self, facts: &Facts) -> Result<(Undated, Written)> {
+    fn link_and_write_tables(&self, facts: &Facts) -> Result<(Undated, TableParts)> {
         let linked = linked(facts, self.names);
         let mut answers = Undated::default();
         answers.add(&linked)?;
-        let tables = write_tables(self.tx, self.threads, &linked, UNDATED_PART)?;
+        let tables = encode_tables(self.tx, self.threads, &linked, UNDATED_PART)?;
         Ok((answers, tables))
     }
 
@@ -170,7 +171,7 @@ impl Run<'_> {
         }
         let numbers = answers.iter().map(|(question, answer)| (*question, Some(*answer)));
         let file = questions::write(self.tx, UNDATED_PART, numbers)?;
-        parts.add(&LINKING_QUESTIONS, Some(file));
+        parts.add(&LINKING_QUESTIONS, file);
         told.facts.names = names;
         Ok(told)
     }

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Seek, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -93,6 +93,26 @@ pub(super) fn write_unsorted(
     write_all(at, def, place, Expected { rows, sorted: false }, batches)
 }
 
+/// As [`write_sorted`], but to a file without a name in the folder `scratch`, which belongs to no table.
+pub(super) fn encode(
+    at: &Location,
+    scratch: &Path,
+    def: &TableDef,
+    rows: usize,
+    batches: impl Iterator<Item = Result<RecordBatch>>,
+) -> Result<File> {
+    let half = HalfFile::nameless(scratch)?;
+    let expected = Expected { rows, sorted: true };
+    let mut file = Writing::to(half, (at, def, String::new()), None, expected)?;
+    for batch in batches {
+        file.write(batch?)?;
+    }
+    file.writer.finish()?;
+    let HalfFile { file: written, full, .. } = &file.half;
+    file.writer.inner_mut().flush().map_err(Error::io(full))?;
+    written.try_clone().map_err(Error::io(full))
+}
+
 fn write_all(
     at: &Location,
     def: &TableDef,
@@ -135,7 +155,7 @@ pub(super) struct Writing<'w> {
 
 /// Where the bytes go; of an object to a file without a name. Half a file is of no use to anybody, so
 /// it vanishes unless it is kept.
-struct HalfFile {
+pub(super) struct HalfFile {
     file: Arc<File>,
     full: PathBuf,
     vanishes: bool,
@@ -152,7 +172,7 @@ impl<'w> Writing<'w> {
         place: Place,
         expected: Expected,
     ) -> Result<Writing<'w>> {
-        let name = format!("part-{}.parquet", Uuid::new_v4());
+        let name = new_name();
         let path = match (def.partition_by, place) {
             (Some(column), Place::Day(value)) => format!("{column}={value}/{name}"),
             (None, Place::Part(part)) if is_part(part) => format!("{part}/{name}"),
@@ -163,9 +183,18 @@ impl<'w> Writing<'w> {
             Place::Day(day) => Some(day),
             _ => None,
         };
+        let half = HalfFile::create(at, &format!("{}/{path}", def.name))?;
+        Writing::to(half, (at, def, path), partition, expected)
+    }
+
+    fn to(
+        half: HalfFile,
+        (at, def, path): (&'w Location, &'w TableDef, String),
+        partition: Option<&str>,
+        expected: Expected,
+    ) -> Result<Writing<'w>> {
         let check = Check::of(def, partition)?;
         let properties = layout::properties(def, expected.rows, expected.sorted)?;
-        let half = HalfFile::create(at, &format!("{}/{path}", def.name))?;
         let buffered = BufWriter::new(half.file.clone());
         let writer = ArrowWriter::try_new(buffered, file_schema(def), Some(properties))?;
         let own = |i: &usize| def.partition_by != Some(def.columns[*i].name);
@@ -208,18 +237,8 @@ impl<'w> Writing<'w> {
     /// Those of writing it.
     pub(super) fn finish(mut self) -> Result<DataFile> {
         let metadata = self.writer.finish()?;
-        let HalfFile { file, full, .. } = &self.half;
-        self.writer.inner_mut().flush().map_err(Error::io(full))?;
-        let size = file.metadata().map_err(Error::io(full))?.len();
-        match self.at {
-            Location::Folder(_) => file.sync_all().map_err(Error::io(full))?,
-            Location::Bucket(place) => {
-                let mut file = file.try_clone().map_err(Error::io(full))?;
-                file.rewind().map_err(Error::io(full))?;
-                place.send(&format!("{}/{}", self.def.name, self.path), file, size)?;
-            }
-        }
-        self.half.vanishes = false;
+        self.writer.inner_mut().flush().map_err(Error::io(&self.half.full))?;
+        let size = self.half.keep(self.at, &format!("{}/{}", self.def.name, self.path))?;
         Ok(DataFile {
             path: self.path,
             size,
@@ -233,11 +252,9 @@ impl<'w> Writing<'w> {
 
 impl HalfFile {
     /// An empty file for what will have this name in the store.
-    fn create(at: &Location, name: &str) -> Result<HalfFile> {
+    pub(super) fn create(at: &Location, name: &str) -> Result<HalfFile> {
         if matches!(at, Location::Bucket(_)) {
-            let full = std::env::temp_dir();
-            let file = Arc::new(tempfile::tempfile().map_err(Error::io(&full))?);
-            return Ok(HalfFile { file, full, vanishes: false });
+            return HalfFile::nameless(&std::env::temp_dir());
         }
         let full = at.join(name);
         if let Some(parent) = full.parent() {
@@ -245,6 +262,36 @@ impl HalfFile {
         }
         let file = Arc::new(File::create_new(&full).map_err(Error::io(&full))?);
         Ok(HalfFile { file, full, vanishes: true })
+    }
+
+    /// One that nobody else can open, in this folder.
+    fn nameless(folder: &Path) -> Result<HalfFile> {
+        let file = tempfile::tempfile_in(folder).map_err(Error::io(folder))?;
+        Ok(HalfFile { file: Arc::new(file), full: folder.to_path_buf(), vanishes: false })
+    }
+
+    /// Where to write.
+    pub(super) fn file(&self) -> Arc<File> {
+        self.file.clone()
+    }
+
+    /// Makes what was written durable under this name in the store, and gives its bytes.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; those of sending an object.
+    pub(super) fn keep(&mut self, at: &Location, name: &str) -> Result<u64> {
+        let HalfFile { file, full, .. } = self;
+        let size = file.metadata().map_err(Error::io(&*full))?.len();
+        match at {
+            Location::Folder(_) => file.sync_all().map_err(Error::io(&*full))?,
+            Location::Bucket(place) => {
+                let mut file = file.try_clone().map_err(Error::io(&*full))?;
+                file.rewind().map_err(Error::io(&*full))?;
+                place.send(name, file, size)?;
+            }
+        }
+        self.vanishes = false;
+        Ok(size)
     }
 }
 
@@ -255,6 +302,11 @@ impl Drop for HalfFile {
             let _ = fs::remove_file(&self.full);
         }
     }
+}
+
+/// The name of a new file.
+pub(super) fn new_name() -> String {
+    format!("part-{}.parquet", Uuid::new_v4())
 }
 
 fn is_part(name: &str) -> bool {

@@ -19,7 +19,7 @@ use deltalake_core::{DeltaTableError, TableProperty};
 
 use super::datafile::{DataFile, now_millis};
 use super::location::Location;
-use super::{log, opened, stats};
+use super::{log, opened, parts, stats};
 use crate::error::{Error, Result};
 use crate::table::TableDef;
 
@@ -46,7 +46,7 @@ pub(super) enum Change {
     Append(Vec<DataFile>),
     /// Removes all active files and adds these.
     Replace(Vec<DataFile>),
-    /// Removes the active files of these parts and adds these.
+    /// Removes the active files that hold any of these parts and adds these.
     Swap(BTreeSet<String>, Vec<DataFile>),
     /// Removes these files, given by their paths in the table, and adds those, which hold the same
     /// rows.
@@ -149,12 +149,13 @@ impl Table {
 
     /// All active data files, in the order of their paths.
     pub(super) fn active_files(&self) -> Vec<ActiveFile> {
+        let is_in_part = |add: &Add| parts::names(&add.path).next().is_some();
         let file = |add: Add| ActiveFile {
             partition: self
                 .def
                 .partition_by
                 .and_then(|c| add.partition_values.get(c).cloned().flatten()),
-            in_part: part_of(&add.path).is_some(),
+            in_part: is_in_part(&add),
             size: u64::try_from(add.size).unwrap_or(0),
             stats: add.stats,
             path: add.path,
@@ -166,7 +167,7 @@ impl Table {
     pub(super) fn parts(&self) -> BTreeMap<String, Vec<PathBuf>> {
         let mut parts: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
         for path in self.active().into_keys() {
-            if let Some(part) = part_of(&path) {
+            for part in parts::names(&path) {
                 parts.entry(part.to_owned()).or_default().push(self.dir.join(&path));
             }
         }
@@ -188,7 +189,7 @@ impl Table {
         let gone = |path: &str| match &change {
             Change::Append(_) => false,
             Change::Replace(_) => true,
-            Change::Swap(parts, _) => part_of(path).is_some_and(|part| parts.contains(part)),
+            Change::Swap(gone, _) => parts::names(path).any(|part| gone.contains(part)),
             Change::Rewrite(paths, _) => paths.contains(path),
         };
         let same_rows = matches!(change, Change::Rewrite(..));
@@ -352,11 +353,6 @@ impl Table {
         }
         self.at.sync(&log)
     }
-}
-
-/// The part that a data file belongs to: the folder that it lies in.
-fn part_of(path: &str) -> Option<&str> {
-    path.split_once('/').map(|(part, _)| part).filter(|part| !part.contains('='))
 }
 
 /// The paths of the files that the table had at `version`, whatever its columns were.

@@ -131,6 +131,11 @@ impl Opened {
         self.fetch(wanted)
     }
 
+    /// Makes ready to read all of it.
+    pub(super) fn bring_all(&self) -> Result<()> {
+        self.fetch(std::iter::once(0..self.size).collect())
+    }
+
     fn fetch(&self, wanted: Vec<Range<u64>>) -> Result<()> {
         let Some((place, name, _)) = &self.remote else { return Ok(()) };
         let (mut round, mut bytes) = (Vec::new(), 0);

@@ -11,9 +11,10 @@ use futures::future::join_all;
 use super::datafile::{self, DataFile, Expected, Place, Writing};
 use super::delta::{Change, Table};
 use super::location::Location;
+use super::parts::EncodedPart;
 use super::read::Select;
 use super::snapshot::{self, Current, Snapshot};
-use super::{TABLES, absolute, read};
+use super::{TABLES, absolute, parts, read};
 use crate::error::{Error, Result};
 use crate::table::TableDef;
 
@@ -183,6 +184,35 @@ impl Transaction {
         Ok(file)
     }
 
+    /// Encodes the rows of a part, for [`Transaction::write_parts`]. May be called from many threads at
+    /// once.
+    ///
+    /// # Errors
+    ///
+    /// As [`Transaction::write_sorted`].
+    pub fn encode_part(
+        &self,
+        def: &TableDef,
+        name: &str,
+        rows: usize,
+        batches: impl Iterator<Item = Result<RecordBatch>>,
+    ) -> Result<EncodedPart> {
+        let file = datafile::encode(&self.at, &self.scratch(), def, rows, batches)?;
+        Ok(EncodedPart { name: name.to_owned(), file })
+    }
+
+    /// Writes parts that lie near each other as one durable file of `def`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] and [`Error::Parquet`] when writing fails.
+    pub fn write_parts(&self, def: &TableDef, encoded: &[EncodedPart]) -> Result<DataFile> {
+        let table = self.table(def)?;
+        let file = parts::write(&self.at, def, encoded)?;
+        self.written().push(table.dir().join(&file.path));
+        Ok(file)
+    }
+
     /// Begins a file as [`Transaction::write_sorted`] writes it, for rows that come over a longer time
     /// and are about `rows`.
     ///
@@ -316,14 +346,24 @@ impl Transaction {
     }
 
     /// Makes `files` the whole content of some parts of a table, at commit; its other rows stay.
+    ///
+    /// # Errors
+    ///
+    /// Those of writing other parts again that share a file with these.
     pub fn replace_parts(
         &mut self,
         def: &TableDef,
-        parts: BTreeSet<String>,
-        files: Vec<DataFile>,
+        gone: BTreeSet<String>,
+        mut files: Vec<DataFile>,
     ) -> Result<()> {
-        let name = self.name(def)?;
-        self.changes.insert(name, Change::Swap(parts, files));
+        let (name, table) = (self.name(def)?, self.table(def)?);
+        for file in table.active_files() {
+            if let Some(others) = parts::without(&self.at, def, &file.path, &gone)? {
+                self.written().push(table.dir().join(&others.path));
+                files.push(others);
+            }
+        }
+        self.changes.insert(name, Change::Swap(gone, files));
         Ok(())
     }
 

@@ -48,7 +48,7 @@ struct Named {
 impl Reader<'_> {
     /// What the condition on credentials says of events. `None` where too many credentials fit.
     pub async fn wanted(&self, sides: &Sides) -> Result<Option<Wanted>> {
-        if let Some(window) = Window::of_conditions(&sides.events)?
+        if let Some(window) = Window::of_conditions(&sides.events)?.filter(Window::is_short)
             && let Some(wanted) = self.wanted_in(sides, window).await?
         {
             return Ok(Some(wanted));
@@ -104,7 +104,7 @@ impl Reader<'_> {
         sides: &Sides,
         events: &Held,
     ) -> Result<Option<(Held, LogicalPlan, Option<Held>)>> {
-        let window = events.window(THEN);
+        let window = events.window(THEN).filter(Window::is_short);
         let side = widened(&sides.attributions, &[TIME, RULE])?;
         let hinted = window.map_or_else(|| Ok(side.clone()), |then| then.hint(&side, THEN))?;
         let ids = Arc::new(events.texts(EVENT_ID)?);

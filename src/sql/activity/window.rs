@@ -55,6 +55,13 @@ impl Window {
         Some(Window { from: min(times(first)?)?, to: max(times(last)?)? })
     }
 
+    /// Whether so little time is worth telling: of a longer one most files hold something, and the ids
+    /// that are looked for are better looked for all at once.
+    pub fn is_short(&self) -> bool {
+        const DAYS: i64 = 7;
+        self.to.saturating_sub(self.from) <= DAYS * DAY_MICROS
+    }
+
     /// What holds both.
     pub fn or(self, other: Window) -> Window {
         Window { from: self.from.min(other.from), to: self.to.max(other.to) }
