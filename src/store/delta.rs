@@ -19,6 +19,7 @@ use deltalake_core::{DeltaTableError, TableProperty};
 
 use super::datafile::{DataFile, now_millis};
 use super::location::Location;
+use super::lookup::LookedUp;
 use super::{log, opened, parts, stats};
 use crate::error::{Error, Result};
 use crate::table::TableDef;
@@ -31,8 +32,9 @@ const CHECKPOINT_INTERVAL: &str = "10";
 pub(super) const TARGET_BYTES: i64 = 128 << 20;
 
 /// One Delta table at one version.
+#[derive(Clone)]
 pub(super) struct Table {
-    def: TableDef,
+    pub(super) def: TableDef,
     at: Location,
     /// The table's folder, or its address.
     dir: PathBuf,
@@ -176,12 +178,26 @@ impl Table {
 
     /// DataFusion's view of the table at this version.
     pub(super) async fn provider(&self) -> Result<Arc<dyn TableProvider>> {
-        let scan = DeltaScanNext::builder()
+        let whole = self.scan(None).await?;
+        match self.at {
+            Location::Folder(_) => Ok(Arc::new(LookedUp::new(self.clone(), whole))),
+            // The engine asks for parts of many objects at once, which counts for more there.
+            Location::Bucket(_) => Ok(whole),
+        }
+    }
+
+    /// The same of some files only, given by their paths in the table.
+    pub(super) async fn scan(
+        &self,
+        files: Option<Vec<String>>,
+    ) -> Result<Arc<dyn TableProvider>, DeltaTableError> {
+        let mut scan = DeltaScanNext::builder()
             .with_log_store(self.log.clone())
-            .with_eager_snapshot(self.state.snapshot().clone())
-            .build()
-            .await?;
-        Ok(Arc::new(scan))
+            .with_eager_snapshot(self.state.snapshot().clone());
+        if let Some(files) = files {
+            scan = scan.with_file_paths(files);
+        }
+        Ok(Arc::new(scan.build().await?))
     }
 
     /// Commits `change` and moves on to the version it made, which is durable on return.

@@ -26,6 +26,7 @@
 //! that came out of a log: table names are constants, partition values are checked dates, data
 //! files are named by random ids.
 
+mod asked;
 pub mod check;
 pub mod columns;
 pub mod compact;
@@ -35,6 +36,7 @@ mod info;
 mod layout;
 mod location;
 mod log;
+mod lookup;
 pub mod marks;
 mod merge;
 mod opened;

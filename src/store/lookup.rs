@@ -1,0 +1,208 @@
+//! A table of many files, of which a question for an id needs few: the bloom filters are asked before the
+//! engine is given the files. It would ask them too, but only after it has made ready to read each file,
+//! which takes several times as long.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::fs::File;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::{DataFusionError, Result};
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::physical_plan::ExecutionPlan;
+use parquet::bloom_filter::Sbbf;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{
+    ParquetMetaDataOptions, ParquetMetaDataReader, ParquetStatisticsPolicy,
+};
+use parquet::file::reader::ChunkReader;
+use parquet::schema::types::SchemaDescPtr;
+
+use super::asked::{self, Asked, Bounds};
+use super::delta::{ActiveFile, Table};
+
+/// With fewer files the engine may as well open all of them.
+const FEW_FILES: usize = 4;
+
+/// Files that are looked into by one task.
+const FILES_OF_TASK: usize = 64;
+
+/// A data file, by its path in the table.
+struct Candidate {
+    path: String,
+    bounds: Bounds,
+}
+
+/// Where the bloom filters of a file are: for each group of rows and each column that has them, offset and
+/// bytes.
+type Places = Vec<Vec<Option<(u64, usize)>>>;
+
+/// The table.
+pub(super) struct LookedUp {
+    whole: Arc<dyn TableProvider>,
+    files: Arc<Files>,
+}
+
+/// Its files.
+struct Files {
+    table: Table,
+    all: OnceLock<Vec<Candidate>>,
+    /// By the number of the file, once it was opened.
+    places: Mutex<HashMap<usize, Arc<Places>>>,
+    schema: OnceLock<SchemaDescPtr>,
+}
+
+impl LookedUp {
+    /// The table, which `whole` reads. It lies in a folder.
+    pub fn new(table: Table, whole: Arc<dyn TableProvider>) -> LookedUp {
+        let (all, schema) = (OnceLock::new(), OnceLock::new());
+        let files = Files { table, all, places: Mutex::default(), schema };
+        LookedUp { whole, files: Arc::new(files) }
+    }
+
+    /// The files that may hold what is asked for; `None` where that is no question for ids, or all may.
+    async fn candidates(&self, filters: &[Expr]) -> Result<Option<Vec<String>>> {
+        let Some(asked) = Asked::of(&self.files.table.def, filters).map(Arc::new) else {
+            return Ok(None);
+        };
+        let all = self.files.all();
+        if all.len() < FEW_FILES {
+            return Ok(None);
+        }
+        let then: Vec<usize> =
+            (0..all.len()).filter(|file| asked.may_lie_in(&all[*file].bounds)).collect();
+        let tasks = then.chunks(FILES_OF_TASK).map(|some| {
+            let (files, asked, some) = (self.files.clone(), asked.clone(), some.to_vec());
+            tokio::task::spawn_blocking(move || files.that_may_hold(&asked, some))
+        });
+        let mut found = Vec::new();
+        for task in tasks.collect::<Vec<_>>() {
+            found.extend(task.await.map_err(|e| DataFusionError::ExecutionJoin(Box::new(e)))?);
+        }
+        if found.len() == all.len() {
+            return Ok(None);
+        }
+        Ok(Some(found.into_iter().map(|file| all[file].path.clone()).collect()))
+    }
+}
+
+impl Files {
+    fn all(&self) -> &[Candidate] {
+        let bounds = |file: &ActiveFile| {
+            asked::bounds(&self.table.def, file.partition.as_deref(), file.stats.as_deref())
+        };
+        let all = || self.table.active_files().into_iter();
+        self.all.get_or_init(|| {
+            all().map(|file| Candidate { bounds: bounds(&file), path: file.path }).collect()
+        })
+    }
+
+    fn that_may_hold(&self, asked: &Asked, mut files: Vec<usize>) -> Vec<usize> {
+        // Whoever reads a file that cannot be read says what is wrong with it.
+        files.retain(|file| self.may_hold(*file, asked).unwrap_or(true));
+        files
+    }
+
+    /// Whether one group of rows of a file may have all that is asked for.
+    fn may_hold(&self, number: usize, asked: &Asked) -> Result<bool, ParquetError> {
+        let file = File::open(self.table.dir().join(&self.all()[number].path))?;
+        let places = self.places(number, &file)?;
+        for group in places.iter() {
+            let mut may = true;
+            for (column, texts) in &asked.texts {
+                let Some((offset, length)) = group.get(*column).copied().flatten() else {
+                    continue;
+                };
+                let filter = Sbbf::from_bytes(&file.get_bytes(offset, length)?)?;
+                if filter.num_blocks() > 0 && !texts.iter().any(|text| filter.check(text.as_str()))
+                {
+                    may = false;
+                    break;
+                }
+            }
+            if may {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn places(&self, number: usize, file: &File) -> Result<Arc<Places>, ParquetError> {
+        let known = || self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(places) = known().get(&number) {
+            return Ok(places.clone());
+        }
+        let mut options = ParquetMetaDataOptions::new()
+            .with_column_stats_policy(ParquetStatisticsPolicy::SkipAll)
+            .with_size_stats_policy(ParquetStatisticsPolicy::SkipAll)
+            .with_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll);
+        if let Some(schema) = self.schema.get() {
+            options = options.with_schema(schema.clone());
+        }
+        let reader = ParquetMetaDataReader::new()
+            .with_metadata_options(Some(options))
+            .with_prefetch_hint(Some(64 << 10));
+        let metadata = reader.parse_and_finish(file)?;
+        let schema = metadata.file_metadata().schema_descr_ptr();
+        let leaf =
+            |name: &&str| schema.columns().iter().position(|leaf| leaf.path().string() == *name);
+        let leaves: Vec<Option<usize>> = self.table.def.lookup.iter().map(leaf).collect();
+        let groups = metadata.row_groups().iter().map(|group| {
+            let place = |leaf: &Option<usize>| {
+                let column = group.column((*leaf)?);
+                let offset = u64::try_from(column.bloom_filter_offset()?).ok()?;
+                Some((offset, usize::try_from(column.bloom_filter_length()?).ok()?))
+            };
+            leaves.iter().map(place).collect()
+        });
+        let places: Arc<Places> = Arc::new(groups.collect());
+        _ = self.schema.set(schema.clone());
+        known().insert(number, places.clone());
+        Ok(places)
+    }
+}
+
+impl fmt::Debug for LookedUp {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.debug_struct("LookedUp")
+            .field("table", &self.files.table.def.name)
+            .finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl TableProvider for LookedUp {
+    fn schema(&self) -> SchemaRef {
+        self.whole.schema()
+    }
+
+    fn table_type(&self) -> TableType {
+        self.whole.table_type()
+    }
+
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> Result<Vec<TableProviderFilterPushDown>> {
+        self.whole.supports_filters_pushdown(filters)
+    }
+
+    async fn scan(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        match self.candidates(filters).await? {
+            None => self.whole.scan(session, projection, filters, limit).await,
+            Some(paths) => {
+                let some = self.files.table.scan(Some(paths)).await?;
+                some.scan(session, projection, filters, limit).await
+            }
+        }
+    }
+}
