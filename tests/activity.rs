@@ -121,6 +121,12 @@ const STATEMENTS: &[&str] = &[
     "SELECT error_code, event_id, depth FROM activity ORDER BY error_code NULLS FIRST, event_id
      LIMIT 9 OFFSET 4",
     "SELECT event_id, origin FROM activity WHERE depth > 0 ORDER BY event_time, event_id LIMIT 6",
+    "SELECT event_time, event_id, origin FROM activity WHERE depth > 0
+     ORDER BY event_time DESC, event_id LIMIT 6",
+    "SELECT event_time, event_id, role_name, chain FROM activity WHERE depth > 1 AND read_only
+     ORDER BY event_time, event_id LIMIT 40",
+    "SELECT event_time, event_id, access_key_id FROM activity WHERE origin_type = 'IAMUser'
+     ORDER BY event_time DESC, event_id LIMIT 3000",
     "SELECT event_id, origin FROM activity ORDER BY origin, event_time, event_id LIMIT 6",
     "SELECT event_id FROM activity ORDER BY event_time + INTERVAL '1 day' DESC, event_id LIMIT 6",
     "SELECT count(*) FROM (SELECT origin FROM activity ORDER BY event_time LIMIT 11)",
@@ -253,6 +259,7 @@ async fn a_store_answers_the_same_and_says_how() {
     assert!(few(USUAL, "NOT read_only ORDER BY event_time DESC, event_id LIMIT 3").await);
     assert!(!few(USUAL, "true ORDER BY origin, event_time LIMIT 3").await);
     assert!(!few(EVENTS, "depth < 9 ORDER BY event_time LIMIT 3").await);
+    assert!(few(USUAL, "depth < 9 ORDER BY event_time LIMIT 3").await);
     assert!(says(HELD, "true", "searched_tables=2").await);
     assert!(says(HELD, &by_session, "searched_tables=2").await);
     assert!(!says(NOTHING, "true", "searched_tables").await);

@@ -87,11 +87,11 @@ impl ActivityExec {
         Ok(Self::of(asked, inner))
     }
 
-    /// The step where only these rows will be kept; `None` where events alone do not tell which.
+    /// The step where only these rows will be kept; `None` where events do not tell their order.
     pub fn with_top(&self, top: Top) -> Option<ActivityExec> {
         let own = |(name, _): &(String, _)| self.asked.own_columns.contains(name);
-        let decides = self.asked.own_filters && top.order.iter().all(own);
-        if !decides || self.asked.top.is_some() || self.asked.limit.is_some() {
+        let top = Top { of_events_alone: self.asked.own_filters, ..top };
+        if !top.order.iter().all(own) || self.asked.top.is_some() || self.asked.limit.is_some() {
             return None;
         }
         let asked = Asked { top: Some(top), ..self.asked.clone() };

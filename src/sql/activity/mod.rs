@@ -17,6 +17,7 @@
 
 mod among;
 mod exec;
+mod first;
 mod lookup;
 mod narrowing;
 mod reading;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{Date32Type, SchemaRef};
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use datafusion::catalog::MemTable;
 use datafusion::common::Result;
@@ -12,7 +12,6 @@ use datafusion::execution::TaskContext;
 use datafusion::execution::context::SessionState;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
-use datafusion::physical_plan::common::collect;
 use datafusion::physical_plan::execute_stream;
 use futures::StreamExt;
 use hashbrown::HashSet;
@@ -49,7 +48,7 @@ pub(super) struct Reader<'s> {
 pub(super) struct Held {
     schema: SchemaRef,
     pub batches: Vec<RecordBatch>,
-    memory: MemoryReservation,
+    pub memory: MemoryReservation,
 }
 
 /// Texts of a column, and from when to when their rows are: `None` where that is not known.
@@ -68,8 +67,7 @@ impl Reader<'_> {
         let Some(sides) = Sides::of(whole)? else { return Ok(as_it_is(whole)) };
         if let Some(top) = top.filter(|top| top.rows <= self.limits.rows)
             && conditions_are_in_sides(whole)?
-            && let Some(events) = self.first(&sides.events, top).await?
-            && let Some(decided) = self.around(whole, &sides, events).await?
+            && let Some(decided) = self.first(whole, &sides, top).await?
         {
             return Ok(decided);
         }
@@ -88,35 +86,6 @@ impl Reader<'_> {
         let events = only(&sides.events, wanted.condition(&sides.events)?)?;
         let events = self.state.optimize(&events)?;
         self.whole(&Sides::replaced(whole, &[(EVENTS, events)])?).await
-    }
-
-    /// The events that come first; `None` where they are too many. Of those that come first in time most
-    /// likely lie in the first days that there are, and the files of other days need not be opened.
-    async fn first(&self, events: &LogicalPlan, top: &Top) -> Result<Option<Held>> {
-        if let Some(first_day) = self.first_day(events, top).await? {
-            for count in [1, 8] {
-                let days = top.days(first_day, count);
-                let near = self.state.optimize(&top.of(&days.of(events)?)?)?;
-                let Some(held) = self.rows(events, &[near]).await? else { return Ok(None) };
-                if held.rows() == top.rows && days.hold_all(&held.batches)? {
-                    return Ok(Some(held));
-                }
-            }
-        }
-        let all = self.state.optimize(&top.of(events)?)?;
-        self.rows(events, &[all]).await
-    }
-
-    /// The first day that has events, in the order that is wanted, as days since 1970-01-01; `None` where
-    /// the order is not that of time.
-    async fn first_day(&self, events: &LogicalPlan, top: &Top) -> Result<Option<i32>> {
-        let Some(plan) = top.first_day(events)? else { return Ok(None) };
-        let physical = self.state.create_physical_plan(&plan).await?;
-        let batches = collect(execute_stream(physical, self.context.clone())?).await?;
-        let days = batches.iter().filter(|batch| batch.num_rows() > 0).map(|batch| {
-            batch.column(0).as_primitive_opt::<Date32Type>().filter(|day| day.is_valid(0))
-        });
-        Ok(days.flatten().map(|day| day.value(0)).next())
     }
 
     /// The plan over all that its sides give.
@@ -143,7 +112,7 @@ impl Reader<'_> {
     }
 
     /// The view over these events alone.
-    async fn around(
+    pub async fn around(
         &self,
         whole: &LogicalPlan,
         sides: &Sides,
@@ -267,7 +236,7 @@ impl Held {
         Ok(Held { schema, batches, memory: self.memory })
     }
 
-    fn rows(&self) -> usize {
+    pub fn rows(&self) -> usize {
         self.batches.iter().map(RecordBatch::num_rows).sum()
     }
 
@@ -281,7 +250,7 @@ impl Held {
         Ok(texts)
     }
 
-    fn as_plan(&self, name: &str) -> Result<LogicalPlan> {
+    pub fn as_plan(&self, name: &str) -> Result<LogicalPlan> {
         let table = MemTable::try_new(self.schema.clone(), vec![self.batches.clone()])?;
         LogicalPlanBuilder::scan(name, provider_as_source(Arc::new(table)), None)?.build()
     }

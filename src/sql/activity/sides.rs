@@ -63,6 +63,12 @@ impl Sides {
         Ok(Some(Sides { events: e, attributions: a, credentials: c, credentials_decide }))
     }
 
+    /// The same with other events.
+    pub fn with_events(&self, events: LogicalPlan) -> Sides {
+        let (attributions, credentials) = (self.attributions.clone(), self.credentials.clone());
+        Sides { events, attributions, credentials, credentials_decide: self.credentials_decide }
+    }
+
     /// The plan with other inputs in these places.
     ///
     /// # Errors

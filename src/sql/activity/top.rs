@@ -29,6 +29,8 @@ pub(super) struct Top {
     /// Columns of the view, the most important one first.
     pub order: Vec<(String, SortOptions)>,
     pub rows: usize,
+    /// Whether events alone tell which rows are wanted.
+    pub of_events_alone: bool,
 }
 
 /// The days near one end of time.
@@ -79,6 +81,17 @@ impl Top {
 }
 
 impl Days {
+    /// That an event lies in them.
+    pub fn condition(&self, events: &str) -> Expr {
+        let time = sides::column(events, TIME);
+        let day = i64::from(self.last);
+        let moment = |day: i64| {
+            let micros = Some(day.saturating_mul(DAY_MICROS));
+            lit(ScalarValue::TimestampMicrosecond(micros, Some("UTC".into())))
+        };
+        if self.descending { time.gt_eq(moment(day)) } else { time.lt(moment(day + 1)) }
+    }
+
     /// The plan where it reads no other days, if its table can tell them apart.
     pub fn of(&self, events: &LogicalPlan) -> Result<LogicalPlan> {
         sides::hinted(events, |table| {
@@ -162,7 +175,8 @@ fn tell(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn ExecutionPlan>>>
     let Some(view) = input.downcast_ref::<ActivityExec>() else { return Ok(None) };
     let schema = view.schema();
     let order = keys.into_iter().map(|(key, how)| (schema.field(key).name().clone(), how));
-    let Some(view) = view.with_top(Top { order: order.collect(), rows }) else { return Ok(None) };
+    let top = Top { order: order.collect(), rows, of_events_alone: true };
+    let Some(view) = view.with_top(top) else { return Ok(None) };
     let mut told: Arc<dyn ExecutionPlan> = Arc::new(view);
     for above in between.into_iter().rev().chain([plan.clone()]) {
         let recompute = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute);

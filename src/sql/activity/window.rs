@@ -59,7 +59,9 @@ impl Window {
     /// that are looked for are better looked for all at once.
     pub fn is_short(&self) -> bool {
         const DAYS: i64 = 7;
-        self.to.saturating_sub(self.from) <= DAYS * DAY_MICROS
+        // With an open end it is mostly the end of the logs.
+        let open = self.from == ALWAYS.from || self.to == ALWAYS.to;
+        open || self.to.saturating_sub(self.from) <= DAYS * DAY_MICROS
     }
 
     /// What holds both.
