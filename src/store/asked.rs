@@ -12,13 +12,56 @@ use super::datafile::parse_day;
 use crate::model::time;
 use crate::table::{Kind, TableDef};
 
-const DAY_MICROS: i64 = 24 * 60 * 60 * 1_000_000;
-
 /// Texts that are looked for one by one; of more, hardly a file has none.
 const MOST_TEXTS: usize = 64;
 
 /// From the least to the greatest time of each column that has any, in microseconds since 1970.
 pub(super) type Bounds = HashMap<&'static str, (i64, i64)>;
+
+/// A column compared with a time that is given, or with a day.
+#[derive(Debug, Clone, Copy)]
+pub struct Comparison<'e> {
+    /// The column.
+    pub column: &'e str,
+    /// How, with the column on the left.
+    pub op: Operator,
+    /// The first microsecond, since 1970, of what it is compared with.
+    pub from: i64,
+    /// The last one: the same, or the end of the day.
+    pub to: i64,
+}
+
+impl<'e> Comparison<'e> {
+    /// What a condition compares; `None` for other conditions.
+    pub fn of(condition: &'e Expr) -> Option<Comparison<'e>> {
+        let Expr::BinaryExpr(BinaryExpr { left, op, right }) = condition else { return None };
+        let (column, op, (from, to)) = match (column(left), times(right)) {
+            (Some(column), Some(times)) => (column, *op, times),
+            _ => (column(right)?, op.swap()?, times(left)?),
+        };
+        Some(Comparison { column, op, from, to })
+    }
+
+    fn of_table(self, def: &TableDef) -> Option<(&'static str, Operator, i64)> {
+        let column = def.columns.iter().find(|column| column.name == self.column)?;
+        let has_bounds = matches!(column.kind, Kind::Time | Kind::Date);
+        has_bounds.then_some((column.name, self.op, self.from))
+    }
+}
+
+/// From the first to the last microsecond of a constant.
+fn times(expr: &Expr) -> Option<(i64, i64)> {
+    match expr {
+        Expr::Literal(ScalarValue::TimestampMicrosecond(micros, _), _) => {
+            micros.map(|micros| (micros, micros))
+        }
+        Expr::Literal(ScalarValue::Date32(day), _) => {
+            let from = i64::from((*day)?) * time::DAY;
+            Some((from, from + (time::DAY - 1)))
+        }
+        _ => None,
+    }
+}
 
 /// Conditions that all rows fulfil that are wanted.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,7 +83,7 @@ impl Asked {
             {
                 asked.texts.push((number, texts));
             } else {
-                asked.times.extend(compared(def, condition));
+                asked.times.extend(Comparison::of(condition).and_then(|found| found.of_table(def)));
             }
         }
         Some(asked).filter(|asked| !asked.texts.is_empty())
@@ -64,7 +107,7 @@ impl Asked {
 pub(super) fn bounds(def: &TableDef, partition: Option<&str>, stats: Option<&str>) -> Bounds {
     let mut bounds = Bounds::new();
     if let (Some(column), Some(day)) = (def.partition_by, partition.and_then(parse_day)) {
-        let day = i64::from(day) * DAY_MICROS;
+        let day = i64::from(day) * time::DAY;
         bounds.insert(column, (day, day));
     }
     let stats: Value = stats.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
@@ -115,25 +158,6 @@ fn text(expr: &Expr) -> Option<String> {
     }
 }
 
-/// A column of times or days compared with one.
-fn compared(def: &TableDef, condition: &Expr) -> Option<(&'static str, Operator, i64)> {
-    let Expr::BinaryExpr(BinaryExpr { left, op, right }) = condition else { return None };
-    let (name, op, time) = match (column(left), as_time(right)) {
-        (Some(name), Some(time)) => (name, *op, time),
-        _ => (column(right)?, op.swap()?, as_time(left)?),
-    };
-    let column = def.columns.iter().find(|column| column.name == name)?;
-    matches!(column.kind, Kind::Time | Kind::Date).then_some((column.name, op, time))
-}
-
-fn as_time(expr: &Expr) -> Option<i64> {
-    match expr {
-        Expr::Literal(ScalarValue::TimestampMicrosecond(micros, _), _) => *micros,
-        Expr::Literal(ScalarValue::Date32(day), _) => day.map(|day| i64::from(day) * DAY_MICROS),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use datafusion::logical_expr::{ident, lit};
@@ -141,7 +165,10 @@ mod tests {
     use super::*;
     use crate::events::EVENTS;
 
-    fn asked(conditions: &[Expr]) -> Option<(Vec<(&'static str, Vec<String>)>, usize)> {
+    /// The texts that are asked for, by column, and how many conditions there are on times.
+    type Found = (Vec<(&'static str, Vec<String>)>, usize);
+
+    fn asked(conditions: &[Expr]) -> Option<Found> {
         let asked = Asked::of(&EVENTS, conditions)?;
         let named = asked.texts.into_iter().map(|(number, texts)| (EVENTS.lookup[number], texts));
         Some((named.collect(), asked.times.len()))

@@ -60,6 +60,7 @@ use crate::grants::columns::GRANTS;
 use crate::sessions::columns::{ATTRIBUTIONS, CREDENTIALS, LINKS, SESSIONS};
 use crate::table::TableDef;
 
+pub use asked::Comparison;
 pub use datafile::{DataFile, Place};
 pub use info::TableInfo;
 pub use location::Location;

@@ -22,6 +22,7 @@ use datafusion::physical_plan::{ChildrenPropertiesMode, ExecutionPlan, ReplaceCh
 
 use super::exec::ActivityExec;
 use super::sides::{self, DATE, TIME};
+use crate::model::time::DAY;
 
 /// How many rows are wanted, and in which order they come first.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,8 +40,6 @@ pub(super) struct Days {
     last: i32,
     descending: bool,
 }
-
-const DAY_MICROS: i64 = 24 * 60 * 60 * 1_000_000;
 
 impl Top {
     /// The rows of a plan of events that come first.
@@ -86,7 +85,7 @@ impl Days {
         let time = sides::column(events, TIME);
         let day = i64::from(self.last);
         let moment = |day: i64| {
-            let micros = Some(day.saturating_mul(DAY_MICROS));
+            let micros = Some(day.saturating_mul(DAY));
             lit(ScalarValue::TimestampMicrosecond(micros, Some("UTC".into())))
         };
         if self.descending { time.gt_eq(moment(day)) } else { time.lt(moment(day + 1)) }
@@ -107,7 +106,7 @@ impl Days {
             let times = batch.column_by_name(TIME);
             let times = times.and_then(|c| c.as_primitive_opt::<TimestampMicrosecondType>());
             let Some(times) = times else { return Ok(false) };
-            let day = |time: i64| time.div_euclid(DAY_MICROS);
+            let day = |time: i64| time.div_euclid(DAY);
             let last = i64::from(self.last);
             let holds = |time: &i64| match self.descending {
                 true => day(*time) >= last,

@@ -10,11 +10,11 @@ use arrow::datatypes::TimestampMicrosecondType;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, Result, ScalarValue, TableReference};
 use datafusion::logical_expr::utils::split_conjunction;
-use datafusion::logical_expr::{Between, BinaryExpr, Expr, LogicalPlan, Operator, lit};
+use datafusion::logical_expr::{Expr, LogicalPlan, Operator, lit};
 
 use super::sides::{DATE, TIME, hinted};
-
-const DAY_MICROS: i64 = 24 * 60 * 60 * 1_000_000;
+use crate::model::time::DAY;
+use crate::store::Comparison;
 
 /// From the first to the last microsecond, since 1970, both included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +61,7 @@ impl Window {
         const DAYS: i64 = 7;
         // With an open end it is mostly the end of the logs.
         let open = self.from == ALWAYS.from || self.to == ALWAYS.to;
-        open || self.to.saturating_sub(self.from) <= DAYS * DAY_MICROS
+        open || self.to.saturating_sub(self.from) <= DAYS * DAY
     }
 
     /// What holds both.
@@ -89,52 +89,23 @@ impl Window {
 
 /// What one condition says of the time of an event.
 fn of_condition(condition: &Expr) -> Window {
-    match condition {
-        Expr::BinaryExpr(BinaryExpr { left, op, right }) => match (as_times(left), as_times(right))
-        {
-            (None, Some(times)) if is_time(left) => compared(*op, times),
-            (Some(times), None) if is_time(right) => {
-                op.swap().map_or(ALWAYS, |op| compared(op, times))
-            }
-            _ => ALWAYS,
-        },
-        Expr::Between(Between { expr, negated: false, low, high }) if is_time(expr) => {
-            match (as_times(low), as_times(high)) {
-                (Some(low), Some(high)) => Window { from: low.from, to: high.to },
-                _ => ALWAYS,
-            }
-        }
-        _ => ALWAYS,
-    }
-}
-
-/// An event's time, or its day, compared with a day or a time.
-fn compared(op: Operator, with: Window) -> Window {
+    let comparison = Comparison::of(condition);
+    let Some(Comparison { op, from, to, .. }) =
+        // A moment compared with a day would mean its beginning.
+        comparison.filter(|found| match found.column {
+            TIME => found.from == found.to,
+            column => column == DATE,
+        })
+    else {
+        return ALWAYS;
+    };
     match op {
-        Operator::Eq => with,
-        Operator::Gt => Window { from: with.to.saturating_add(1), ..ALWAYS },
-        Operator::GtEq => Window { from: with.from, ..ALWAYS },
-        Operator::Lt => Window { to: with.from.saturating_sub(1), ..ALWAYS },
-        Operator::LtEq => Window { to: with.to, ..ALWAYS },
+        Operator::Eq => Window { from, to },
+        Operator::Gt => Window { from: to.saturating_add(1), ..ALWAYS },
+        Operator::GtEq => Window { from, ..ALWAYS },
+        Operator::Lt => Window { to: from.saturating_sub(1), ..ALWAYS },
+        Operator::LtEq => Window { to, ..ALWAYS },
         _ => ALWAYS,
-    }
-}
-
-fn is_time(expr: &Expr) -> bool {
-    matches!(expr, Expr::Column(column) if column.name == TIME || column.name == DATE)
-}
-
-/// A constant: a moment, or a whole day.
-fn as_times(expr: &Expr) -> Option<Window> {
-    match expr {
-        Expr::Literal(ScalarValue::TimestampMicrosecond(Some(micros), _), _) => {
-            Some(Window { from: *micros, to: *micros })
-        }
-        Expr::Literal(ScalarValue::Date32(Some(day)), _) => {
-            let from = i64::from(*day) * DAY_MICROS;
-            Some(Window { from, to: from + (DAY_MICROS - 1) })
-        }
-        _ => None,
     }
 }
 
@@ -155,18 +126,17 @@ mod tests {
     #[test]
     fn conditions_on_days_and_times_bound_the_time() {
         let (date, time) = (|| ident(DATE), || ident(TIME));
-        let last_of_first = DAY_MICROS - 1;
+        let last_of_first = DAY - 1;
         let cases = [
-            (date().eq(day(1)), DAY_MICROS, 2 * DAY_MICROS - 1),
-            (date().gt(day(1)), 2 * DAY_MICROS, i64::MAX),
+            (date().eq(day(1)), DAY, 2 * DAY - 1),
+            (date().gt(day(1)), 2 * DAY, i64::MAX),
             (date().lt(day(1)), i64::MIN, last_of_first),
             (date().lt_eq(day(0)), i64::MIN, last_of_first),
-            (date().between(day(0), day(1)), 0, 2 * DAY_MICROS - 1),
-            (day(1).lt_eq(date()), DAY_MICROS, i64::MAX),
+            (day(1).lt_eq(date()), DAY, i64::MAX),
             (time().gt_eq(moment(7)), 7, i64::MAX),
             (moment(7).gt(time()), i64::MIN, 6),
-            (time().not_between(moment(1), moment(2)), i64::MIN, i64::MAX),
             (time().not_eq(moment(1)), i64::MIN, i64::MAX),
+            (time().gt(day(1)), i64::MIN, i64::MAX),
             (ident("session_created_at").eq(moment(1)), i64::MIN, i64::MAX),
         ];
         for (condition, from, to) in cases {
