@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use crate::support;
 use crate::support::agree::{assert_agree, linked_tables};
 use crate::support::harm::harm;
-use crate::support::scene::{Caller, HOME, Role, Scene};
+use crate::support::scene::{AWAY, Caller, HOME, Role, Scene};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use roletrail::generate::{self, WorldOptions};
@@ -16,7 +16,7 @@ use roletrail::intake::{Options, Silent};
 use roletrail::pipeline::{self, Loaded};
 use roletrail::sql::{Params, Source, Sql};
 use roletrail::store::Store;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Small worlds with every kind of session, and a last one of all sample stories, which has other
 /// partitions and delegated access; made once.
@@ -220,4 +220,25 @@ fn a_session_without_date_is_told_once() {
     let whole = ingest_one_by_one(&[records.as_slice()], usize::MAX);
     let halves = ingest_one_by_one(&[&records[3..], &records[..3]], 1);
     assert_eq!(differences(&halves, &whole), [] as [String; 0]);
+}
+
+/// Why nobody knows who is behind somebody seen from outside does not depend on whether the session that it
+/// was is linked together with what was seen.
+#[test]
+fn a_reason_is_the_same_in_whichever_stretch_it_was_found() {
+    let mut scene = Scene::default();
+    let session = Role::new(HOME, "A").session("ops", "09:00:00", "ASIAONE");
+    scene.call("09:00:10", &session, "s3:ListBuckets");
+    let principal = format!("{}:ops", Role::new(HOME, "A").id);
+    let outside =
+        Caller(json!({"type": "AWSAccount", "principalId": principal, "accountId": HOME}));
+    scene.record("14:30:00", &outside, "s3:GetObject", json!({ "recipientAccountId": AWAY }));
+    let (first, second) = scene.records.split_at(1);
+    let whole = ingest_one_by_one(&[&scene.records], usize::MAX);
+    let is_stand_in = |row: &&String| row.starts_with(r#"credentials {"credential_id":"x-"#);
+    let mut stand_ins = whole.iter().filter(is_stand_in);
+    assert!(stand_ins.any(|row| row.contains("grant_missing")), "{whole:#?}");
+    for parts in [vec![first, second], vec![second, first], vec![scene.records.as_slice()]] {
+        assert_eq!(ingest_one_by_one(&parts, 1), whole);
+    }
 }

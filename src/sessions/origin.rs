@@ -1,5 +1,6 @@
 //! The answer for one credential: who is behind it, through which roles, and how that is known.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::model::arn;
@@ -21,7 +22,7 @@ pub struct Origin {
     pub link_rule: Option<&'static str>,
     pub link_strength: Strength,
     pub chain_strength: Strength,
-    pub unresolved_reason: Option<&'static str>,
+    pub unresolved_reason: Option<Cow<'static, str>>,
     /// What tells the bearers of one name apart.
     pub bearer: Option<Arc<Bearer>>,
     /// Index of the credential that obtained this one.
@@ -76,7 +77,7 @@ impl Origin {
         origin.chain.extend(own_label);
         origin.link_strength = Strength::None;
         origin.chain_strength = Strength::None;
-        origin.unresolved_reason = Some(reason);
+        origin.unresolved_reason = Some(Cow::Borrowed(reason));
         origin
     }
 

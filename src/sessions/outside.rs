@@ -4,6 +4,7 @@
 //! Whatever is taken can be told as a [`Question`], so that a stretch is linked again when an answer has
 //! changed, and only then.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
@@ -68,7 +69,7 @@ pub struct Answer {
     depth: Option<u32>,
     chain: Vec<String>,
     chain_strength: Strength,
-    is_known: bool,
+    unresolved_reason: Option<String>,
     /// Id, who vouches for it, and whether several bear the name.
     bearer: Option<(Option<String>, Option<String>, bool)>,
     transitive_tags: Option<String>,
@@ -102,7 +103,7 @@ impl Answer {
             depth: origin.depth,
             chain: origin.chain.iter().map(ToString::to_string).collect(),
             chain_strength: origin.chain_strength,
-            is_known: origin.is_known(),
+            unresolved_reason: origin.unresolved_reason.as_deref().map(str::to_owned),
             bearer: origin
                 .bearer
                 .as_deref()
@@ -140,7 +141,7 @@ impl Answer {
             depth: None,
             chain: Vec::new(),
             chain_strength: Strength::None,
-            is_known: false,
+            unresolved_reason: origin.unresolved_reason.map(Cow::into_owned),
             bearer: None,
             transitive_tags: None,
             source_identity: None,
@@ -191,7 +192,7 @@ impl Answer {
             link_rule: None,
             link_strength: self.chain_strength,
             chain_strength: self.chain_strength,
-            unresolved_reason: if self.is_known { None } else { Some("parent_unresolved") },
+            unresolved_reason: self.unresolved_reason.clone().map(Cow::Owned),
             parent: None,
             grant: None,
         }

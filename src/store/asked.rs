@@ -56,8 +56,9 @@ fn times(expr: &Expr) -> Option<(i64, i64)> {
             micros.map(|micros| (micros, micros))
         }
         Expr::Literal(ScalarValue::Date32(day), _) => {
-            let from = i64::from((*day)?) * time::DAY;
-            Some((from, from + (time::DAY - 1)))
+            // A number that was made a day may lie outside of all times.
+            let from = i64::from((*day)?).saturating_mul(time::DAY);
+            Some((from, from.saturating_add(time::DAY - 1)))
         }
         _ => None,
     }

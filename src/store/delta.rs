@@ -179,11 +179,12 @@ impl Table {
     /// DataFusion's view of the table at this version.
     pub(super) async fn provider(&self) -> Result<Arc<dyn TableProvider>> {
         let whole = self.scan(None).await?;
-        match self.at {
-            Location::Folder(_) => Ok(Arc::new(LookedUp::new(self.clone(), whole))),
-            // The engine asks for parts of many objects at once, which counts for more there.
-            Location::Bucket(_) => Ok(whole),
-        }
+        Ok(Arc::new(LookedUp::new(self.clone(), whole)))
+    }
+
+    /// Whether its files can be opened as they are.
+    pub(super) fn is_in_folder(&self) -> bool {
+        matches!(self.at, Location::Folder(_))
     }
 
     /// The same of some files only, given by their paths in the table.

@@ -1,6 +1,6 @@
-//! A table of many files, of which a question for an id needs few: the bloom filters are asked before the
-//! engine is given the files. It would ask them too, but only after it has made ready to read each file,
-//! which takes several times as long.
+//! A table as the engine is given it. It may have many files, of which a question for an id needs few: the
+//! bloom filters are asked before the engine is given the files. It would ask them too, but only after it
+//! has made ready to read each file, which takes several times as long.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -21,14 +21,14 @@ use parquet::file::metadata::{
 use parquet::file::reader::ChunkReader;
 use parquet::schema::types::SchemaDescPtr;
 
-use super::asked::{self, Asked, Bounds};
+use super::asked::{self, Asked, Bounds, Comparison};
 use super::delta::{ActiveFile, Table};
 
 /// With fewer files the engine may as well open all of them.
 const FEW_FILES: usize = 4;
 
-/// Files that are looked into by one task.
-const FILES_OF_TASK: usize = 64;
+/// With fewer files a second task is not worth its beginning.
+const FEWEST_OF_TASK: usize = 16;
 
 /// A data file, by its path in the table.
 struct Candidate {
@@ -56,7 +56,7 @@ struct Files {
 }
 
 impl LookedUp {
-    /// The table, which `whole` reads. It lies in a folder.
+    /// The table, which `whole` reads.
     pub fn new(table: Table, whole: Arc<dyn TableProvider>) -> LookedUp {
         let (all, schema) = (OnceLock::new(), OnceLock::new());
         let files = Files { table, all, places: Mutex::default(), schema };
@@ -68,13 +68,19 @@ impl LookedUp {
         let Some(asked) = Asked::of(&self.files.table.def, filters).map(Arc::new) else {
             return Ok(None);
         };
+        // Of a bucket the engine asks for parts of many objects at once, which counts for more.
+        if !self.files.table.is_in_folder() {
+            return Ok(None);
+        }
         let all = self.files.all();
         if all.len() < FEW_FILES {
             return Ok(None);
         }
         let then: Vec<usize> =
             (0..all.len()).filter(|file| asked.may_lie_in(&all[*file].bounds)).collect();
-        let tasks = then.chunks(FILES_OF_TASK).map(|some| {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let share = then.len().div_ceil(cores).max(FEWEST_OF_TASK);
+        let tasks = then.chunks(share).map(|some| {
             let (files, asked, some) = (self.files.clone(), asked.clone(), some.to_vec());
             tokio::task::spawn_blocking(move || files.that_may_hold(&asked, some))
         });
@@ -187,7 +193,21 @@ impl TableProvider for LookedUp {
         &self,
         filters: &[&Expr],
     ) -> Result<Vec<TableProviderFilterPushDown>> {
-        self.whole.supports_filters_pushdown(filters)
+        let exactly = |filter: &Expr| {
+            let found = Comparison::of(filter);
+            found.is_some_and(|found| Some(found.column) == self.files.table.def.partition_by)
+        };
+        // The crate calls every condition on the partition alone exact, and every one without columns.
+        // But it only leaves out files by it, and keeps one where the condition is neither true nor
+        // false, or none that it understands.
+        let told = self.whole.supports_filters_pushdown(filters)?.into_iter().zip(filters);
+        let all = told.map(|(told, filter)| match told {
+            TableProviderFilterPushDown::Exact if !exactly(filter) => {
+                TableProviderFilterPushDown::Inexact
+            }
+            told => told,
+        });
+        Ok(all.collect())
     }
 
     async fn scan(

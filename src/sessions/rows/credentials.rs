@@ -47,6 +47,6 @@ fn credential_row<'l>(
         link_strength(origin),
         origin.chain_strength.as_str().into(),
         candidate_count(credential),
-        origin.unresolved_reason.into(),
+        origin.unresolved_reason.as_deref().into(),
     ]
 }

@@ -157,7 +157,8 @@ fn session_row<'l>(linked: &'l Linked<'l>, id: &'l str, session: &'l Session<'l>
         grants.filter_map(|grant| expiry(grant)).max()
     });
     let known_text = |value: &'l Option<String>| if known { text(value) } else { Cell::Null };
-    let reason = if known { origin.unresolved_reason } else { Some("credentials_disagree") };
+    let reason =
+        if known { origin.unresolved_reason.as_deref() } else { Some("credentials_disagree") };
     let strength = if known { origin.chain_strength } else { Strength::None };
     let set = |values: &'l SmallestValues| list(values.values());
     let mut cells = vec![

@@ -118,6 +118,7 @@ impl Reader<'_> {
             };
             kind.insert(id);
         }
+        let named = named.told_apart();
         let side = &sides.credentials;
         let credentials = only(side, one_of(side, (CREDENTIALS, CREDENTIAL_ID), &named.all())?)?;
         let held = match window {
@@ -193,10 +194,15 @@ impl Named {
         Arc::new(all.cloned().collect())
     }
 
+    /// Of those that called at the time it is enough to know that.
+    fn told_apart(mut self) -> Named {
+        self.others.retain(|id| !self.at_the_time.contains(id));
+        self
+    }
+
     /// The rows of those that need not have called at the time.
     fn elsewhere(&self, side: &LogicalPlan) -> Result<Vec<LogicalPlan>> {
-        let others = self.others.difference(&self.at_the_time).cloned().collect();
-        let kinds = [self.without_session.clone(), others].into_iter();
+        let kinds = [self.without_session.clone(), self.others.clone()].into_iter();
         kinds.filter(|ids| !ids.is_empty()).map(|ids| of_ids(side, ids)).collect()
     }
 

@@ -47,8 +47,7 @@ impl Window {
         Ok(Some(window).filter(|window| *window != ALWAYS))
     }
 
-    /// From the earliest time in one column to the latest in another; of what has no time nothing is
-    /// known.
+    /// From the earliest time in one column to the latest in another, of the rows that have one.
     pub fn of_columns(batch: &RecordBatch, (first, last): (&str, &str)) -> Option<Window> {
         let times =
             |name| batch.column_by_name(name)?.as_primitive_opt::<TimestampMicrosecondType>();

@@ -265,6 +265,41 @@ async fn filters_skip_files_and_row_groups() {
     assert!(pruned, "bloom filter: {plan}");
 }
 
+/// What is neither true nor false of a file must be asked of its rows.
+#[tokio::test]
+async fn conditions_on_days_alone_hold_for_every_row() {
+    let dir = small_store().await;
+    let store = Store::open(dir.path()).await.unwrap();
+    let second = "date '2024-05-02'";
+    let there = "access_key_id = 'access_key_id-00000050'";
+    for (condition, rows) in [
+        (format!("event_date = {second}"), 200),
+        (format!("event_date < {second}"), 200),
+        (format!("event_date in ({second}, null)"), 200),
+        (format!("event_date not in ({second}, null)"), 0),
+        (format!("event_date between null and {second}"), 0),
+        (format!("case when event_date = {second} then true else false end"), 200),
+        (format!("coalesce(event_date = {second}, true)"), 200),
+        ("event_date = null".to_owned(), 0),
+        ("event_time = null".to_owned(), 0),
+        ("null".to_owned(), 0),
+        ("event_id not in ('x', null)".to_owned(), 0),
+        (format!("{there} and event_time = null"), 0),
+        // Days after the last time that there is.
+        ("event_date <= cast(106751992 as date)".to_owned(), 400),
+        (format!("{there} and event_date <= cast(106751992 as date)"), 2),
+        (format!("{there} and event_date >= cast(-106751992 as date)"), 2),
+        (format!("{there} and event_date > cast(2147483647 as date)"), 0),
+    ] {
+        let statement = format!("select event_id from events where {condition}");
+        assert_eq!(sql(&store, &statement).await.num_rows(), rows, "{condition}");
+        let statement = format!("select count(*) from events where {condition}");
+        let counted = sql(&store, &statement).await;
+        let counted = counted.column(0).as_primitive::<Int64Type>().value(0);
+        assert_eq!(usize::try_from(counted).unwrap(), rows, "{condition}");
+    }
+}
+
 #[tokio::test]
 async fn aggregates_are_answered_from_rows_not_from_bounds() {
     let dir = tempdir().unwrap();
