@@ -13,7 +13,11 @@
 //! too many                   -> the SELECT over everything, its joins as searches in tables that are
 //!                               held as a whole, where these fit into memory
 //! first rows by their events -> these events, and then as for few
+//! first rows of some callers -> the same for the events of the last days, if these have enough of them
 //! ```
+//!
+//! Of a condition on time, and of events that lie near each other in time, follows in which files the
+//! credentials and attributions can be that join them ([`window`]).
 
 mod among;
 mod exec;
