@@ -100,7 +100,12 @@ pub(super) fn without(
             groups.push(Groups { name, file: opened.file(), metadata, numbers });
         }
     }
-    copy(at, def, &groups).map(Some)
+    copy(at, def, &groups).map(Some).map_err(|error| match error {
+        // Of what is external the disk is the cause, and mostly the one that is written to.
+        Error::Parquet(ParquetError::External(_)) => error,
+        Error::Parquet(parquet) => opened.damaged(&parquet),
+        other => other,
+    })
 }
 
 /// The names of the parts of a file, by its path in the table.

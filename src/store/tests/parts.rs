@@ -132,6 +132,16 @@ async fn a_file_that_does_not_tell_its_parts_apart_is_damaged() {
     fs::write(&path, bytes).unwrap();
     let error = replace(dir, &["from-2"], &[]).await.unwrap_err();
     assert!(matches!(&error, Error::Damaged { path: at, .. } if *at == path), "{error}");
+    // Nor is one that cannot be copied whole.
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[place] = b'r';
+    let metadata = SerializedFileReader::new(fs::File::open(&path).unwrap()).unwrap();
+    let filter = metadata.metadata().row_group(0).column(0).bloom_filter_offset().unwrap();
+    let filter = usize::try_from(filter).unwrap();
+    bytes[filter..filter + 4].fill(0xff);
+    fs::write(&path, bytes).unwrap();
+    let error = replace(dir, &["from-2"], &[]).await.unwrap_err();
+    assert!(matches!(&error, Error::Damaged { path: at, .. } if *at == path), "{error}");
     // All of it can still be replaced.
     replace(dir, &["from-1", "from-2"], &[("from-1", 600)]).await.unwrap();
     assert_eq!(starts(&Store::open(dir).await.unwrap()).await, [600]);
