@@ -6,6 +6,25 @@ use arrow::datatypes::{DataType, Field, Int64Type, TimeUnit, TimestampMicrosecon
 use std::sync::Arc;
 
 use crate::error::Result;
+use crate::sql::{Params, Sql};
+
+/// The values of a text column of a statement's rows, without NULLs.
+///
+/// # Errors
+/// The engine's.
+pub(super) async fn texts(
+    sql: &Sql,
+    statement: &str,
+    params: Params,
+    column: &str,
+) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for batch in sql.rows(statement, params).await? {
+        let rows = Rows::new(&batch)?;
+        found.extend((0..rows.len()).filter_map(|row| rows.string(column, row)));
+    }
+    Ok(found)
+}
 
 /// One batch with columns of few types: text, whole numbers, instants, flags, lists of text.
 pub struct Rows {

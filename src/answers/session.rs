@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::filter::Filter;
-use super::rows::Rows;
+use super::rows::{Rows, texts};
 use super::sessions::{self, Session, instant};
 use crate::error::{Error, Result};
 use crate::sql::Sql;
@@ -105,12 +105,7 @@ async fn children(sql: &Sql, id: &str) -> Result<Vec<String>> {
     filter.add("child_session_id <> parent_session_id");
     let (clause, params) = filter.finish();
     let statement = format!("SELECT DISTINCT child_session_id FROM links {clause}");
-    let mut found = Vec::new();
-    for batch in sql.rows(&statement, params).await? {
-        let rows = Rows::new(&batch)?;
-        found.extend((0..rows.len()).filter_map(|row| rows.string("child_session_id", row)));
-    }
-    Ok(found)
+    texts(sql, &statement, params, "child_session_id").await
 }
 
 /// All issuing events that could have started these sessions, refused ones too.
@@ -163,12 +158,7 @@ async fn issuing_events(sql: &Sql, ids: &[&str]) -> Result<Vec<String>> {
     filter.add(format!("child_session_id IN ({list}) AND grant_event_id IS NOT NULL"));
     let (clause, params) = filter.finish();
     let statement = format!("SELECT DISTINCT grant_event_id FROM links {clause}");
-    let mut found = Vec::new();
-    for batch in sql.rows(&statement, params).await? {
-        let rows = Rows::new(&batch)?;
-        found.extend((0..rows.len()).filter_map(|row| rows.string("grant_event_id", row)));
-    }
-    Ok(found)
+    texts(sql, &statement, params, "grant_event_id").await
 }
 
 fn read_evidence(rows: &Rows, row: usize) -> Evidence {

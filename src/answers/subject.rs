@@ -3,7 +3,7 @@
 
 use super::filter::Filter;
 use super::pattern::like;
-use super::rows::Rows;
+use super::rows::{Rows, texts};
 use crate::error::{Error, Result};
 use crate::sql::Sql;
 
@@ -136,12 +136,7 @@ async fn matching(sql: &Sql, filter: Filter, most: usize) -> Result<Vec<String>>
         "SELECT session_id FROM sessions {clause}
          ORDER BY coalesce(started_at, first_event_at), session_id LIMIT {most}"
     );
-    let mut found = Vec::new();
-    for batch in sql.rows(&statement, params).await? {
-        let rows = Rows::new(&batch)?;
-        found.extend((0..rows.len()).filter_map(|row| rows.string("session_id", row)));
-    }
-    Ok(found)
+    texts(sql, &statement, params, "session_id").await
 }
 
 /// The session that made the call.
@@ -233,12 +228,7 @@ async fn near(sql: &Sql, text: &str, kind: IdKind) -> Result<Vec<String>> {
     let statement = format!(
         "SELECT name FROM (SELECT DISTINCT name FROM ({all})) {clause} ORDER BY {edits}, name LIMIT 3"
     );
-    let mut names = Vec::new();
-    for batch in sql.rows(&statement, params).await? {
-        let rows = Rows::new(&batch)?;
-        names.extend((0..rows.len()).filter_map(|row| rows.string("name", row)));
-    }
-    Ok(names)
+    texts(sql, &statement, params, "name").await
 }
 
 #[cfg(test)]

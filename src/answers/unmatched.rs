@@ -3,7 +3,7 @@
 
 use super::filter::Filter;
 use super::pattern::like;
-use super::rows::Rows;
+use super::rows::{Rows, texts};
 use crate::error::Result;
 use crate::sql::Sql;
 
@@ -169,12 +169,7 @@ async fn near(sql: &Sql, text: &str, names: &str, last_after: char) -> Result<Ve
         "SELECT name FROM (SELECT DISTINCT name FROM ({names})) {clause}
          ORDER BY {edits}, name LIMIT {OFFERED}"
     );
-    let mut found = Vec::new();
-    for batch in sql.rows(&statement, params).await? {
-        let rows = Rows::new(&batch)?;
-        found.extend((0..rows.len()).filter_map(|row| rows.string("name", row)));
-    }
-    Ok(found)
+    texts(sql, &statement, params, "name").await
 }
 
 /// A role that a session had; else perhaps one that was only asked for.

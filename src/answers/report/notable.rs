@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::super::filter::{Filter, Window};
-use super::super::rows::Rows;
+use super::super::rows::{Rows, texts};
 use super::super::session::{self, Evidence};
 use super::super::sessions::{self, Session, instant};
 use super::Finding;
@@ -131,12 +131,7 @@ async fn busy(sql: &Sql, window: Window) -> Result<Vec<String>> {
          ORDER BY unknown DESC, chained DESC, write_count DESC, session_id
          LIMIT {MOST_BUSY}"
     );
-    let mut found = Vec::new();
-    for batch in sql.rows(&statement, params).await? {
-        let rows = Rows::new(&batch)?;
-        found.extend((0..rows.len()).filter_map(|row| rows.string("session_id", row)));
-    }
-    Ok(found)
+    texts(sql, &statement, params, "session_id").await
 }
 
 /// Its first calls in the window, and whether there are more. From the events alone, by time: the
