@@ -3,7 +3,7 @@
 //!
 //! Files are merged within a day's partition, and in tables that every ingest adds a file to; rows,
 //! order, statistics and bloom filters are as an ingest writes them. Tables that linking makes are
-//! left alone: their files are parts, which an ingest replaces as a whole. The merged files are one
+//! left alone: their files hold parts, which an ingest replaces ([`super::parts`]). The merged files are one
 //! more snapshot; the small ones stay for earlier snapshots until [`super::vacuum`] removes them.
 
 use std::collections::{BTreeMap, BTreeSet};

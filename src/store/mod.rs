@@ -8,6 +8,7 @@
 //!   .lock                  held by the one transaction that may write
 //!   events/_delta_log/…    one Delta Lake table for each entry of TABLES
 //!   events/event_date=2024-05-01/part-….parquet
+//!   credentials/from-1714521600_from-1714532400/part-….parquet    parts that share a file
 //! ```
 //!
 //! Delta Lake gives one atomic commit for each table, but an ingest changes several. So readers of

@@ -34,6 +34,18 @@ pub(super) struct Wanted {
     attributed: Ids,
 }
 
+/// What can join some events.
+pub(super) struct Joined {
+    pub attributions: Held,
+    pub credentials: Credentials,
+}
+
+/// Credentials as far as they are few, else how to read them.
+pub(super) enum Credentials {
+    Held(Held),
+    Plan(LogicalPlan),
+}
+
 /// Credentials that attributions name.
 #[derive(Default)]
 struct Named {
@@ -99,11 +111,7 @@ impl Reader<'_> {
 
     /// The attributions of these events, and the credentials that either names; `None` where they are too
     /// many.
-    pub async fn of_events(
-        &self,
-        sides: &Sides,
-        events: &Held,
-    ) -> Result<Option<(Held, LogicalPlan, Option<Held>)>> {
+    pub async fn of_events(&self, sides: &Sides, events: &Held) -> Result<Option<Joined>> {
         let window = events.window(THEN).filter(Window::is_short);
         let side = widened(&sides.attributions, &[TIME, RULE])?;
         let hinted = window.map_or_else(|| Ok(side.clone()), |then| then.hint(&side, THEN))?;
@@ -119,18 +127,26 @@ impl Reader<'_> {
             kind.insert(id);
         }
         let named = named.told_apart();
-        let side = &sides.credentials;
-        let credentials = only(side, one_of(side, (CREDENTIALS, CREDENTIAL_ID), &named.all())?)?;
-        let held = match window {
-            Some(window) => {
-                let mut plans = named.elsewhere(side)?;
-                let then = window.hint(side, CALLS)?;
-                plans.extend(named.at_the_time(&then)?);
-                self.rows(side, &plans).await?
+        let attributions = attributions.narrowed_to(&sides.attributions)?;
+        let credentials = self.named(&sides.credentials, &named, window).await?;
+        Ok(Some(Joined { attributions, credentials }))
+    }
+
+    async fn named(
+        &self,
+        side: &LogicalPlan,
+        named: &Named,
+        window: Option<Window>,
+    ) -> Result<Credentials> {
+        if let Some(window) = window {
+            let mut plans = named.elsewhere(side)?;
+            plans.extend(named.at_the_time(&window.hint(side, CALLS)?)?);
+            if let Some(held) = self.rows(side, &plans).await? {
+                return Ok(Credentials::Held(held));
             }
-            None => None,
-        };
-        Ok(Some((attributions.narrowed_to(&sides.attributions)?, credentials, held)))
+        }
+        let theirs = only(side, one_of(side, (CREDENTIALS, CREDENTIAL_ID), &named.all())?)?;
+        Ok(Credentials::Plan(self.state.optimize(&theirs)?))
     }
 }
 

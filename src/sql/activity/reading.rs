@@ -19,6 +19,7 @@ use hashbrown::HashSet;
 use super::Limits;
 use super::among::{Texts, add_texts};
 use super::lookup::looked_up;
+use super::narrowing::{Credentials, Joined};
 use super::sides::{
     ATTRIBUTIONS, CREDENTIAL_ID, CREDENTIALS, EVENTS, Sides, column, conditions_are_in_sides,
     is_restricted, one_of, only,
@@ -118,12 +119,11 @@ impl Reader<'_> {
         sides: &Sides,
         events: Held,
     ) -> Result<Option<Decided>> {
-        let Some((attributions, credentials, held)) = self.of_events(sides, &events).await? else {
-            return Ok(None);
-        };
-        let credentials = match &held {
-            Some(held) => held.as_plan(CREDENTIALS)?,
-            None => self.state.optimize(&credentials)?,
+        let Some(joined) = self.of_events(sides, &events).await? else { return Ok(None) };
+        let Joined { attributions, credentials } = joined;
+        let (credentials, held) = match credentials {
+            Credentials::Held(held) => (held.as_plan(CREDENTIALS)?, Some(held)),
+            Credentials::Plan(plan) => (plan, None),
         };
         let with = [
             (CREDENTIALS, credentials),
