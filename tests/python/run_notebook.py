@@ -35,6 +35,8 @@ def run(notebook, folder):
             startup_timeout=300,
             kernel_name="python3",
             record_timing=False,
+            # What a cell prints comes in as many pieces as the kernel found time for.
+            coalesce_streams=True,
             resources={"metadata": {"path": str(folder)}},
         )
         client.execute(env=environment)
