@@ -6,6 +6,9 @@ use std::path::Path;
 use crate::support;
 use arrow::array::RecordBatch;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
+use futures::TryStreamExt;
+use roletrail::answers::Window;
+use roletrail::answers::activity::{self, ActivityFilter, Columns};
 use roletrail::generate::{self, WorldOptions};
 use roletrail::intake::{Options, Silent};
 use roletrail::pipeline;
@@ -263,4 +266,69 @@ async fn a_store_answers_the_same_and_says_how() {
     assert!(says(HELD, "true", "searched_tables=2").await);
     assert!(says(HELD, &by_session, "searched_tables=2").await);
     assert!(!says(NOTHING, "true", "searched_tables").await);
+}
+
+/// Asked for in steps, and in a window, it is what one condition finds.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_touched_a_resource_is_found_wherever_a_record_names_it() {
+    let tables = support::load(&[Path::new("sample-logs")]).tables;
+    let sql = Sql::open(Source::Memory(tables), 512 << 20).await.unwrap();
+    let arns =
+        "SELECT DISTINCT resource['arn'] FROM (SELECT unnest(resources) AS resource FROM events)";
+    let roles = "SELECT DISTINCT role_arn FROM grants WHERE role_arn IS NOT NULL";
+    let mut wanted: Vec<String> = Vec::new();
+    for statement in [arns, roles] {
+        let all = rows(&sql, statement).await;
+        let few = all.iter().filter(|arn| *arn != "NULL").step_by(all.len().div_ceil(12));
+        wanted.extend(few.flat_map(|arn| {
+            let name = arn.rsplit([':', '/']).next().unwrap_or_default();
+            [arn.clone(), name.to_owned(), format!("{}*", &arn[..arn.len() / 2])]
+        }));
+    }
+    wanted.extend(["*", "none of them", "100%", "it's", "svc-payments"].map(str::to_owned));
+    let noon = "TIMESTAMP '2024-05-01T09:14:00Z'";
+    let until = 1_714_554_840_000_000;
+    let mut found = 0;
+    for resource in wanted {
+        let like = |text: &str| {
+            text.replace('%', "\\%").replace('_', "\\_").replace('\'', "''").replace('*', "%")
+        };
+        let (part, arn) = (like(&resource), like(&resource));
+        let arn = if resource.starts_with("arn:") || resource.contains('*') {
+            arn
+        } else {
+            format!("%{arn}%")
+        };
+        for window in [Window::default(), Window { since: None, until: Some(until) }] {
+            let then = if window.until.is_some() {
+                format!("event_time < {noon}")
+            } else {
+                "true".to_owned()
+            };
+            let statement = format!(
+                "SELECT event_id FROM activity WHERE {then} AND (request_parameters LIKE '%{part}%'
+                 OR event_id IN (SELECT event_id FROM (SELECT event_id, unnest(resources) AS r FROM events)
+                                 WHERE r['arn'] LIKE '{arn}')
+                 OR event_id IN (SELECT event_id FROM grants WHERE role_arn LIKE '{arn}'))"
+            );
+            let expected = rows(&sql, &statement).await;
+            let filter = ActivityFilter {
+                resource: Some(resource.clone()),
+                window,
+                ..ActivityFilter::default()
+            };
+            for columns in [Columns::All, Columns::ForPeople] {
+                let listed = activity::list(&sql, &filter, columns, None).await.unwrap();
+                let listed: Vec<RecordBatch> = listed.try_collect().await.unwrap();
+                let ids = listed.iter().map(|batch| {
+                    batch.project(&[batch.schema().index_of("event_id").unwrap()]).unwrap()
+                });
+                let mut ids = text(&ids.collect::<Vec<_>>());
+                ids.sort_unstable();
+                assert_eq!(ids, expected, "{resource} {window:?}");
+            }
+            found += usize::from(!expected.is_empty());
+        }
+    }
+    assert!(found > 40, "{found}");
 }

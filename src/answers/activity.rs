@@ -3,7 +3,8 @@
 use datafusion::execution::SendableRecordBatchStream;
 
 use super::filter::{Filter, Window};
-use super::pattern::{has_wildcard, like, like_anywhere};
+use super::pattern::{has_wildcard, like};
+use super::touching;
 use super::unmatched::{self, Probe, Sought, Unmatched};
 use crate::error::Result;
 use crate::sql::Sql;
@@ -71,16 +72,17 @@ impl Columns {
     }
 
     /// A denied call shows no parameters; which role it wanted is known from its message.
-    fn joined(self) -> &'static str {
-        match self {
-            Columns::All => "",
-            Columns::ForPeople => {
-                "LEFT JOIN (SELECT event_id AS denied_event_id, min(role_arn) AS denied_role_arn
-                            FROM grants WHERE outcome = 'denied' AND role_arn IS NOT NULL
-                            GROUP BY event_id) AS denied
-                 ON denied_event_id = event_id"
-            }
+    fn joined(self, filter: &mut Filter, window: Window) -> String {
+        if self == Columns::All {
+            return String::new();
         }
+        let then = filter.between("event_time", window);
+        format!(
+            "LEFT JOIN (SELECT event_id AS denied_event_id, min(role_arn) AS denied_role_arn
+                        FROM grants WHERE outcome = 'denied' AND role_arn IS NOT NULL AND {then}
+                        GROUP BY event_id) AS denied
+             ON denied_event_id = event_id"
+        )
     }
 }
 
@@ -94,8 +96,10 @@ pub async fn list(
     columns: Columns,
     limit: Option<usize>,
 ) -> Result<SendableRecordBatchStream> {
-    let (clause, params) = conditions(wanted, wanted.window).finish();
-    let (columns, joined) = (columns.list(), columns.joined());
+    let mut filter = conditions(sql, wanted, wanted.window).await?;
+    let joined = columns.joined(&mut filter, wanted.window);
+    let (clause, params) = filter.finish();
+    let columns = columns.list();
     let statement =
         format!("SELECT {columns} FROM activity {joined} {clause} ORDER BY event_time, event_id");
     let mut frame = sql.plan(&statement, params).await?;
@@ -106,13 +110,16 @@ pub async fn list(
 }
 
 /// Everything that is wanted, in this window.
-fn conditions(wanted: &ActivityFilter, window: Window) -> Filter {
+///
+/// # Errors
+/// The engine's.
+async fn conditions(sql: &Sql, wanted: &ActivityFilter, window: Window) -> Result<Filter> {
     let mut filter = Filter::default();
     if let Some(action) = &wanted.action {
         by_action(&mut filter, action);
     }
     if let Some(resource) = &wanted.resource {
-        by_resource(&mut filter, resource);
+        touching::condition(sql, &mut filter, resource, window).await?;
     }
     filter.fits(&["role_name", "role_arn"], wanted.role.as_deref());
     filter.contains(&["origin"], wanted.origin.as_deref());
@@ -138,7 +145,7 @@ fn conditions(wanted: &ActivityFilter, window: Window) -> Filter {
     if wanted.no_services {
         filter.add("origin_type IS DISTINCT FROM 'AWSService'");
     }
-    filter
+    Ok(filter)
 }
 
 /// Why [`list`] found nothing.
@@ -150,14 +157,13 @@ pub async fn unmatched(sql: &Sql, wanted: &ActivityFilter) -> Result<Unmatched> 
     if let Some(action) = &wanted.action {
         let mut filter = Filter::default();
         by_action(&mut filter, action);
-        let names =
-            "SELECT split_part(event_source, '.', 1) || ':' || event_name AS name FROM events";
+        // The limit keeps what is asked of a name from being asked of every event.
+        let names = "SELECT split_part(event_source, '.', 1) || ':' || event_name AS name
+                     FROM (SELECT DISTINCT event_source, event_name FROM events LIMIT 100000)";
         probes.push(Probe::new(Sought::Action, action, "events", filter).names(names, ':'));
     }
     if let Some(resource) = &wanted.resource {
-        let mut filter = Filter::default();
-        by_resource(&mut filter, resource);
-        probes.push(Probe::new(Sought::Resource, resource, "events", filter));
+        probes.push(touching::probe(resource));
     }
     if let Some(role) = &wanted.role {
         probes.push(unmatched::role(role));
@@ -182,10 +188,12 @@ pub async fn unmatched(sql: &Sql, wanted: &ActivityFilter) -> Result<Unmatched> 
         let probe = Probe::new(Sought::AccessKey, key, "events", used);
         probes.push(probe.named("grants", issued).names(names, ':'));
     }
-    let windowed = wanted.window != Window::default();
-    let anytime = conditions(wanted, Window::default());
-    let beyond = windowed.then_some(("activity", "event_time", anytime));
-    unmatched::unmatched(sql, probes, beyond).await
+    let mut found = unmatched::unmatched(sql, probes).await?;
+    if found.unknown.is_empty() && wanted.window != Window::default() {
+        let anytime = conditions(sql, wanted, Window::default()).await?;
+        found.elsewhere = unmatched::elsewhere(sql, ("activity", "event_time"), anytime).await?;
+    }
+    Ok(found)
 }
 
 /// IAM's actions know no case, and some services put the API's version behind the call's name
@@ -213,20 +221,6 @@ fn by_action(filter: &mut Filter, action: &str) {
         }
         filter.add(condition);
     }
-}
-
-/// Many services record no resources, so what was asked for counts too; denied calls show neither,
-/// but the role that they wanted is known from their message.
-fn by_resource(filter: &mut Filter, resource: &str) {
-    let arn = if resource.starts_with("arn:") { like(resource) } else { like_anywhere(resource) };
-    let arn = filter.bind(&arn);
-    let text = filter.bind(&format!("%{}%", like(resource)));
-    filter.add(format!(
-        "request_parameters LIKE {text} OR event_id IN (
-           SELECT event_id FROM (SELECT event_id, unnest(resources) AS resource FROM events)
-           WHERE resource['arn'] LIKE {arn})
-         OR event_id IN (SELECT event_id FROM grants WHERE role_arn LIKE {arn})"
-    ));
 }
 
 #[cfg(test)]

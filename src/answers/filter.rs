@@ -111,6 +111,22 @@ impl Filter {
         self.add(any_of(columns, "ILIKE", &name));
     }
 
+    /// Binds a list of texts, to be asked with `among(column, …)`.
+    pub fn bind_texts<'t>(&mut self, values: impl IntoIterator<Item = &'t str>) -> String {
+        let name = format!("p{}", self.bound);
+        self.bound += 1;
+        self.params = std::mem::take(&mut self.params).texts(&name, values);
+        format!("${name}")
+    }
+
+    /// The condition that a time lies in the window, to be used inside of another statement.
+    pub fn between(&mut self, column: &str, window: Window) -> String {
+        let since = window.since.map(|since| format!("{column} >= {}", self.bind_instant(since)));
+        let until = window.until.map(|until| format!("{column} < {}", self.bind_instant(until)));
+        let both: Vec<String> = since.into_iter().chain(until).collect();
+        if both.is_empty() { "true".to_owned() } else { both.join(" AND ") }
+    }
+
     /// The event lies in the window; days are named too, so that whole partitions are skipped.
     pub fn events_in(&mut self, window: Window, table: &str) {
         if let Some(since) = window.since {

@@ -18,6 +18,7 @@ pub mod session;
 pub mod sessions;
 pub mod subject;
 pub mod timeline;
+mod touching;
 pub mod typed;
 pub mod unmatched;
 

@@ -120,10 +120,13 @@ pub async fn unmatched(sql: &Sql, wanted: &SessionFilter) -> Result<Unmatched> {
     if let Some(address) = &wanted.source_ip {
         probes.push(unmatched::address(address));
     }
-    let windowed = wanted.window != Window::default();
-    let anytime = conditions(wanted, Window::default());
-    let beyond = windowed.then_some(("sessions", "coalesce(started_at, first_event_at)", anytime));
-    unmatched::unmatched(sql, probes, beyond).await
+    let mut found = unmatched::unmatched(sql, probes).await?;
+    if found.unknown.is_empty() && wanted.window != Window::default() {
+        let anytime = conditions(wanted, Window::default());
+        let began = ("sessions", "coalesce(started_at, first_event_at)");
+        found.elsewhere = unmatched::elsewhere(sql, began, anytime).await?;
+    }
+    Ok(found)
 }
 
 /// One row of **sessions**; the fields are its columns, described there.

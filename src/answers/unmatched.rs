@@ -64,8 +64,8 @@ pub struct Unmatched {
 pub(super) struct Probe<'a> {
     pub sought: Sought,
     pub value: &'a str,
-    /// The table that tells whether there is any such thing, and the condition on it.
-    pub there: (&'static str, Filter),
+    /// The tables that tell whether there is any such thing, and the condition on each.
+    pub there: Vec<(&'static str, Filter)>,
     /// Another table that may name it.
     pub named: Option<(&'static str, Filter)>,
     /// Rows of one column `name`: what the logs hold of the kind, and what ends with the part that is
@@ -80,7 +80,13 @@ impl<'a> Probe<'a> {
         table: &'static str,
         filter: Filter,
     ) -> Probe<'a> {
-        Probe { sought, value, there: (table, filter), named: None, names: None }
+        Probe { sought, value, there: vec![(table, filter)], named: None, names: None }
+    }
+
+    /// Another table that tells so.
+    pub(super) fn or(mut self, table: &'static str, filter: Filter) -> Probe<'a> {
+        self.there.push((table, filter));
+        self
     }
 
     pub(super) fn named(mut self, table: &'static str, filter: Filter) -> Probe<'a> {
@@ -94,9 +100,10 @@ impl<'a> Probe<'a> {
     }
 
     async fn ask(self, sql: &Sql) -> Result<Option<Unknown>> {
-        let (table, filter) = self.there;
-        if any(sql, table, filter).await? {
-            return Ok(None);
+        for (table, filter) in self.there {
+            if any(sql, table, filter).await? {
+                return Ok(None);
+            }
         }
         let named = match self.named {
             Some((table, filter)) => any(sql, table, filter).await?,
@@ -110,33 +117,42 @@ impl<'a> Probe<'a> {
     }
 }
 
-/// Asks each option by itself; where each is known, and there was a window, everything but it:
-/// `beyond` is the table, its column for time, and the condition.
-pub(super) async fn unmatched(
-    sql: &Sql,
-    probes: Vec<Probe<'_>>,
-    beyond: Option<(&str, &str, Filter)>,
-) -> Result<Unmatched> {
+/// Asks each option by itself.
+///
+/// # Errors
+/// The engine's.
+pub(super) async fn unmatched(sql: &Sql, probes: Vec<Probe<'_>>) -> Result<Unmatched> {
     let mut found = Unmatched { options: probes.len(), ..Unmatched::default() };
     for probe in probes {
         found.unknown.extend(probe.ask(sql).await?);
     }
-    let Some((table, time, filter)) = beyond.filter(|_| found.unknown.is_empty()) else {
-        return Ok(found);
-    };
+    Ok(found)
+}
+
+/// What fits everything but the window: of a table, and by its column for time.
+///
+/// # Errors
+/// The engine's.
+pub(super) async fn elsewhere(
+    sql: &Sql,
+    (table, time): (&str, &str),
+    filter: Filter,
+) -> Result<Option<Elsewhere>> {
     let (clause, params) = filter.finish();
     let statement = format!(
         "SELECT count(*) AS found, min({time}) AS first, max({time}) AS last FROM {table} {clause}"
     );
     for batch in sql.rows(&statement, params).await? {
         let rows = Rows::new(&batch)?;
-        found.elsewhere = (rows.count("found", 0) > 0).then(|| Elsewhere {
-            rows: rows.count("found", 0),
-            first: rows.time("first", 0),
-            last: rows.time("last", 0),
-        });
+        if !rows.is_empty() && rows.count("found", 0) > 0 {
+            return Ok(Some(Elsewhere {
+                rows: rows.count("found", 0),
+                first: rows.time("first", 0),
+                last: rows.time("last", 0),
+            }));
+        }
     }
-    Ok(found)
+    Ok(None)
 }
 
 async fn any(sql: &Sql, table: &str, filter: Filter) -> Result<bool> {

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, ByteView, GenericByteViewArray, ListArray, RecordBatch,
-    RecordBatchOptions,
+    Array, ArrayRef, AsArray, ByteView, GenericByteViewArray, ListArray, MutableArrayData,
+    RecordBatch, RecordBatchOptions, StructArray, make_array,
 };
-use arrow::buffer::OffsetBuffer;
+use arrow::buffer::{OffsetBuffer, ScalarBuffer};
 use arrow::compute::cast;
 use arrow::datatypes::{ByteViewType, DataType, Field, SchemaRef};
 use datafusion::common::Result;
@@ -23,6 +23,9 @@ pub(super) enum Wasted {
 
 /// Texts that are longer than this stand outside of their view.
 const INLINE: u32 = 12;
+
+/// Bytes that a buffer may have more than it needs: it is not worth a copy to give them back.
+const SPARE: usize = 256;
 
 /// The batch with columns of the types of `schema` that keep no more than is allowed. Texts that were
 /// picked out of a page or of one side of a join keep all of that alive, and whoever accounts for
@@ -52,10 +55,20 @@ pub fn own(batch: &RecordBatch) -> crate::error::Result<RecordBatch> {
     Ok(compact(batch, &batch.schema(), Wasted::None)?)
 }
 
+impl Wasted {
+    /// Most bytes that may be kept for so many that are needed.
+    fn allowed(self, needed: usize) -> usize {
+        match self {
+            Wasted::None => needed,
+            Wasted::ThreeTimes => needed.saturating_mul(4),
+        }
+    }
+}
+
 fn lean(array: &ArrayRef, wasted: Wasted) -> Result<ArrayRef> {
     Ok(match array.data_type() {
-        DataType::Utf8View => packed(array.as_string_view(), wasted),
-        DataType::BinaryView => packed(array.as_binary_view(), wasted),
+        DataType::Utf8View => packed(array.as_string_view(), wasted)?,
+        DataType::BinaryView => packed(array.as_binary_view(), wasted)?,
         DataType::List(field) => {
             let (_, offsets, values, nulls) = array.as_list::<i32>().clone().into_parts();
             // Those before and after belong to rows that were sliced away.
@@ -65,22 +78,49 @@ fn lean(array: &ArrayRef, wasted: Wasted) -> Result<ArrayRef> {
             let offsets = OffsetBuffer::new(offsets);
             Arc::new(ListArray::try_new(field.clone(), offsets, lean(&values, wasted)?, nulls)?)
         }
+        DataType::Struct(_) => {
+            let (fields, members, nulls) = array.as_struct().clone().into_parts();
+            let rows = array.len();
+            let members = members.iter().map(|member| lean(member, wasted));
+            let members = members.collect::<Result<_>>()?;
+            Arc::new(StructArray::try_new_with_length(fields, members, nulls, rows)?)
+        }
+        plain if plain.is_primitive() || *plain == DataType::Boolean => sized(array, wasted)?,
         _ => array.clone(),
     })
 }
 
-fn packed<T: ByteViewType>(array: &GenericByteViewArray<T>, wasted: Wasted) -> ArrayRef {
+/// A reader makes room for a whole batch, however few of its rows are wanted.
+fn sized(array: &ArrayRef, wasted: Wasted) -> Result<ArrayRef> {
+    let data = array.to_data();
+    if data.get_buffer_memory_size() <= wasted.allowed(data.get_slice_memory_size()? + SPARE) {
+        return Ok(array.clone());
+    }
+    let mut copy = MutableArrayData::new(vec![&data], false, array.len());
+    copy.try_extend(0, 0, array.len())?;
+    Ok(make_array(copy.freeze()))
+}
+
+fn packed<T: ByteViewType>(array: &GenericByteViewArray<T>, wasted: Wasted) -> Result<ArrayRef> {
     let kept: usize = array.data_buffers().iter().map(|buffer| buffer.capacity()).sum();
     let outside = |view: &u128| ByteView::from(*view).length;
     let lengths = array.views().iter().map(outside).filter(|length| *length > INLINE);
     let needed: usize = lengths.map(|length| length as usize).sum();
-    let allowed = if wasted == Wasted::None { needed } else { needed * 4 + array.len() * 16 };
-    if kept > allowed { Arc::new(array.gc()) } else { Arc::new(array.clone()) }
+    let views = size_of_val(&**array.views());
+    let allowed = wasted.allowed(needed) + if wasted == Wasted::None { 0 } else { views };
+    let array = if kept > allowed { array.gc() } else { array.clone() };
+    // What has no text outside of the views keeps these as they are.
+    if array.views().inner().capacity() <= wasted.allowed(views + SPARE) {
+        return Ok(Arc::new(array));
+    }
+    let (views, texts, nulls) = array.into_parts();
+    let views = ScalarBuffer::from(views.to_vec());
+    Ok(Arc::new(GenericByteViewArray::<T>::try_new(views, texts, nulls)?))
 }
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::StringViewArray;
+    use arrow::array::{BooleanArray, Int64Array, StringViewArray};
     use arrow::datatypes::Schema;
 
     use super::*;
@@ -91,6 +131,36 @@ mod tests {
         let own = compact(&batch, &schema, wasted).unwrap();
         assert_eq!(own.column(0).as_string_view(), array);
         own.column(0).as_string_view().data_buffers().iter().map(|b| b.len()).sum()
+    }
+
+    #[test]
+    fn room_for_rows_that_are_not_there_is_given_back() {
+        let nulls = StringViewArray::from_iter((0..8192).map(|_| None::<&str>));
+        let short = StringViewArray::from_iter_values((0..8192).map(|n| n.to_string()));
+        let numbers = Int64Array::from_iter_values(0..8192);
+        let flags = BooleanArray::from_iter((0..8192).map(|n| Some(n % 3 == 0)));
+        let arn = Arc::new(Field::new("arn", DataType::Utf8View, true));
+        let member: ArrayRef = Arc::new(short.clone());
+        let inside = StructArray::from(vec![(arn, member)]);
+        let all: [ArrayRef; 5] = [
+            Arc::new(nulls),
+            Arc::new(short),
+            Arc::new(numbers),
+            Arc::new(flags),
+            Arc::new(inside),
+        ];
+        for column in all {
+            let few = column.slice(7, 3);
+            let field = Field::new("c", column.data_type().clone(), true);
+            let schema = Arc::new(Schema::new(vec![field]));
+            let batch = RecordBatch::try_new(schema.clone(), vec![few.clone()]).unwrap();
+            for wasted in [Wasted::None, Wasted::ThreeTimes] {
+                let own = compact(&batch, &schema, wasted).unwrap();
+                assert_eq!(own.column(0), &few);
+                let bytes = own.get_array_memory_size();
+                assert!(bytes < 2048, "{bytes} of {}", column.data_type());
+            }
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The tables of a store, or of logs in memory, as SQL: read-only, within a memory limit.
 
 mod activity;
+mod among;
 mod athena;
 mod compact;
 mod dialect;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use arrow::datatypes::DataType;
 use datafusion::common::ParamValues;
 use datafusion::common::ScalarValue;
 use datafusion::common::metadata::ScalarAndMetadata;
@@ -41,6 +42,15 @@ impl Params {
     #[must_use]
     pub fn int(mut self, name: &str, value: i64) -> Params {
         self.values.insert(name.to_owned(), ScalarValue::Int64(Some(value)));
+        self
+    }
+
+    /// Adds a list of texts.
+    #[must_use]
+    pub fn texts<'t>(mut self, name: &str, values: impl IntoIterator<Item = &'t str>) -> Params {
+        let values: Vec<_> = values.into_iter().map(ScalarValue::from).collect();
+        let list = ScalarValue::new_list_nullable(&values, &DataType::Utf8);
+        self.values.insert(name.to_owned(), ScalarValue::List(list));
         self
     }
 

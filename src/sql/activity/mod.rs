@@ -19,7 +19,6 @@
 //! Of a condition on time, and of events that lie near each other in time, follows in which files the
 //! credentials and attributions can be that join them ([`window`]).
 
-mod among;
 mod exec;
 mod first;
 mod lookup;

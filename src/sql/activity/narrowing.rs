@@ -10,7 +10,6 @@ use datafusion::common::{Column, Result, ScalarValue};
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, lit};
 use hashbrown::HashSet;
 
-use super::among::{FEW, Texts};
 use super::reading::{Held, Ids, Reader};
 use super::sides::{
     ATTRIBUTIONS, CREDENTIAL_ID, CREDENTIALS, EVENT_ID, EVENTS, Sides, TIME, hinted, one_of, only,
@@ -19,6 +18,7 @@ use super::sides::{
 use super::window::Window;
 use crate::model::ids;
 use crate::sessions::SHARED_EVENT;
+use crate::sql::among::{FEW, Texts};
 
 /// When a credential made its first call and its last.
 const CALLS: (&str, &str) = ("first_event_at", "last_event_at");

@@ -17,7 +17,6 @@ use futures::StreamExt;
 use hashbrown::HashSet;
 
 use super::Limits;
-use super::among::{Texts, add_texts};
 use super::lookup::looked_up;
 use super::narrowing::{Credentials, Joined};
 use super::sides::{
@@ -26,6 +25,7 @@ use super::sides::{
 };
 use super::top::Top;
 use super::window::Window;
+use crate::sql::among::{Texts, add_texts};
 use crate::sql::compact::{Wasted, compact};
 
 /// A plan that gives the rows of the view, and the memory that its inputs take.

@@ -2,9 +2,11 @@
 
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, JoinType, Result, TableReference};
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableScanBuilder};
+use datafusion::logical_expr::{
+    Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, TableScanBuilder,
+};
 
-use super::among::{Texts, among};
+use crate::sql::among::{Texts, among};
 
 /// Names of the tables in the view's SELECT.
 pub(super) const EVENTS: &str = "e";
@@ -133,7 +135,8 @@ pub(super) fn column(side: &str, name: &str) -> Expr {
 /// # Errors
 /// The engine's.
 pub(super) fn one_of(side: &LogicalPlan, name: (&str, &str), texts: &Texts) -> Result<Expr> {
-    among(side.schema(), &column(name.0, name.1), texts)
+    let column = column(name.0, name.1);
+    among(&column.get_type(side.schema())?, &column, texts)
 }
 
 /// The side, whose table is told that rows for which this does not hold are not wanted. It may give them

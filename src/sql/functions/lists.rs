@@ -16,6 +16,7 @@ use super::{FunctionDoc, doc};
 
 #[rustfmt::skip]
 pub(super) const DOCS: &[FunctionDoc] = &[
+    doc("among", "text, list", "whether the text is one of the list, as IN, for lists that are a value of the query", "among('b', make_array('a', 'b'))", "true"),
     doc("contains", "list, item", "whether a list holds the item; of two texts, whether the first holds the second", "contains(make_array('a', 'b'), 'b')", "true"),
     doc("element_at", "list, position", "the item at a position, from 1, or from the end where negative; of a map the value of a key; NULL where there is none", "element_at(make_array('a', 'b'), -1)", "b"),
 ];

@@ -24,7 +24,10 @@ use datafusion::common::Result;
 use datafusion::execution::FunctionRegistry;
 use datafusion::prelude::SessionContext;
 
+use super::among;
 use scalar::{Definition, scalar};
+
+pub(super) use scalar::{is_text, text_list};
 
 pub(super) use record::ReadThroughRecords;
 
@@ -65,7 +68,8 @@ pub(super) fn register(context: &mut SessionContext) -> Result<()> {
     for definition in SCALARS.iter().flat_map(|room| room.iter()) {
         context.register_udf(Arc::new(scalar(definition)))?;
     }
-    for function in lists::all().into_iter().chain(record::all()).chain(time_text::all()) {
+    let lists = lists::all().into_iter().chain([among::function()]);
+    for function in lists.chain(record::all()).chain(time_text::all()) {
         context.register_udf(Arc::new(function))?;
     }
     Ok(())

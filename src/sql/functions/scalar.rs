@@ -116,12 +116,12 @@ pub(super) fn instant() -> DataType {
 }
 
 /// A list of text as lists are built everywhere else.
-pub(super) fn text_list() -> DataType {
+pub(in crate::sql) fn text_list() -> DataType {
     DataType::List(crate::table::list_item(DataType::Utf8))
 }
 
 /// Whether values of the type are text.
-pub(super) fn is_text(data_type: &DataType) -> bool {
+pub(in crate::sql) fn is_text(data_type: &DataType) -> bool {
     match data_type {
         DataType::Dictionary(_, values) => is_text(values),
         other => matches!(other, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View),

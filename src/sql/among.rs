@@ -1,6 +1,5 @@
 //! Whether a text is one of many.
 
-use hashbrown::HashSet;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -8,10 +7,15 @@ use std::sync::Arc;
 use arrow::array::{Array, AsArray, BooleanArray};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
-use datafusion::common::{DFSchema, Result, ScalarValue, exec_err};
+use datafusion::common::{Result, ScalarValue, exec_err, plan_err};
+use datafusion::functions_nested::array_has::array_has_udf;
+use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, lit,
 };
+use hashbrown::HashSet;
+
+use super::functions::{is_text, text_list};
 
 /// So many texts are given to readers one by one, so that they can ask bloom filters for each. Of more,
 /// hardly a file has none.
@@ -20,11 +24,11 @@ pub(super) const FEW: usize = 64;
 /// Texts that are looked for.
 pub(super) type Texts = Arc<HashSet<String>>;
 
-/// `column IN (texts)`. A text column of the plan with this schema.
+/// `column IN (texts)`, of a column of this kind of text.
 ///
 /// # Errors
 /// The engine's.
-pub(super) fn among(schema: &DFSchema, column: &Expr, texts: &Texts) -> Result<Expr> {
+pub(super) fn among(kind: &DataType, column: &Expr, texts: &Texts) -> Result<Expr> {
     if texts.is_empty() {
         return Ok(lit(false));
     }
@@ -35,11 +39,9 @@ pub(super) fn among(schema: &DFSchema, column: &Expr, texts: &Texts) -> Result<E
         });
         return Ok(among.call(vec![column.clone()]));
     }
-    let kind = datafusion::logical_expr::ExprSchemable::get_type(column, schema)?;
     let mut texts: Vec<&String> = texts.iter().collect();
     texts.sort_unstable();
-    let literal =
-        |text: &&String| Ok(lit(ScalarValue::Utf8(Some((*text).clone())).cast_to(&kind)?));
+    let literal = |text: &&String| Ok(lit(ScalarValue::Utf8(Some((*text).clone())).cast_to(kind)?));
     Ok(column.clone().in_list(texts.iter().map(literal).collect::<Result<_>>()?, false))
 }
 
@@ -96,6 +98,63 @@ impl ScalarUDFImpl for Among {
             column.as_string::<i32>().iter().map(has).collect()
         };
         Ok(ColumnarValue::Array(Arc::new(found)))
+    }
+}
+
+/// `among(text, list)`: a list that is bound to a statement as one value becomes a set, or is asked for
+/// text by text, as [`among`] does.
+pub(super) fn function() -> ScalarUDF {
+    ScalarUDF::new_from_impl(AmongList(Signature::user_defined(Volatility::Immutable)))
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct AmongList(Signature);
+
+impl ScalarUDFImpl for AmongList {
+    fn name(&self) -> &str {
+        "among"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.0
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Boolean)
+    }
+
+    fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>> {
+        let text = |kind: &DataType| is_text(kind) || kind.is_null();
+        match given {
+            // The column stays as it is: files know nothing of a cast.
+            [kind, DataType::List(item)] if text(kind) && text(item.data_type()) => {
+                Ok(vec![kind.clone(), text_list()])
+            }
+            _ => plan_err!("among takes a text and a list of texts"),
+        }
+    }
+
+    fn simplify(&self, args: Vec<Expr>, info: &SimplifyContext) -> Result<ExprSimplifyResult> {
+        let [column, Expr::Literal(ScalarValue::List(list), _)] = args.as_slice() else {
+            return Ok(ExprSimplifyResult::Original(args));
+        };
+        // To compare with nothing, or with a list that is not there, gives NULL.
+        if list.is_null(0) || list.value(0).null_count() > 0 {
+            return Ok(ExprSimplifyResult::Original(args));
+        }
+        let mut texts = HashSet::new();
+        add_texts(&list.value(0), &mut texts)?;
+        let kind = info.get_data_type(column)?;
+        Ok(ExprSimplifyResult::Simplified(among(&kind, column, &Arc::new(texts))?))
+    }
+
+    fn invoke_with_args(&self, mut args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let [text, list] = args.args.as_slice() else {
+            return exec_err!("among takes two arguments");
+        };
+        args.args = vec![list.clone(), text.cast_to(&DataType::Utf8, None)?];
+        args.arg_fields.reverse();
+        array_has_udf().invoke_with_args(args)
     }
 }
 
