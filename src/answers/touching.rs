@@ -19,9 +19,6 @@ use crate::sql::Sql;
 /// Most events that are named one by one.
 const MOST: usize = 500_000;
 
-/// The resources of all events, one a row.
-const RESOURCES: &str = "(SELECT event_id, event_time, unnest(resources) AS resource FROM events)";
-
 /// Adds that a call touched the resource; all that is wanted lies in `window`.
 ///
 /// # Errors
@@ -32,59 +29,76 @@ pub(super) async fn condition(
     resource: &str,
     window: Window,
 ) -> Result<()> {
-    let [asked, recorded, role] = ways(resource);
-    let (asked, recorded, role) = try_join!(
-        events(sql, asked, window),
-        events(sql, recorded, window),
-        events(sql, role, window)
-    )?;
-    let all = [asked, recorded, role].into_iter().flatten().collect::<Vec<Touched>>();
-    if all.len() < 3 {
-        let in_one = in_one(filter, resource);
-        filter.add(in_one);
-        return Ok(());
+    condition_by(sql, filter, resource, window, MOST).await
+}
+
+async fn condition_by(
+    sql: &Sql,
+    filter: &mut Filter,
+    resource: &str,
+    window: Window,
+    most: usize,
+) -> Result<()> {
+    let (named, wanted) = (by_events(resource), by_grants(resource));
+    let (named, wanted) =
+        try_join!(events(sql, named, window, most), events(sql, wanted, window, most))?;
+    match (named, wanted) {
+        (Some(named), Some(wanted)) => {
+            let ids: BTreeSet<&String> = named.ids.union(&wanted.ids).collect();
+            let ids = filter.bind_texts(ids.into_iter().map(String::as_str));
+            filter.add(format!("among(event_id, {ids})"));
+            let since = named.first.into_iter().chain(wanted.first).min();
+            let until = named.last.max(wanted.last).map(|last| last.saturating_add(1));
+            filter.events_in(Window { since, until }, "activity");
+        }
+        (_, wanted) => {
+            let named = naming(filter, resource);
+            let wanted = match wanted {
+                Some(wanted) => {
+                    let ids = filter.bind_texts(wanted.ids.iter().map(String::as_str));
+                    format!("among(event_id, {ids})")
+                }
+                None => {
+                    let role = wanting(filter, resource);
+                    format!("event_id IN (SELECT event_id FROM grants WHERE {role})")
+                }
+            };
+            filter.add(format!("{named} OR {wanted}"));
+        }
     }
-    let ids: BTreeSet<&str> = all.iter().flat_map(|found| &found.ids).map(String::as_str).collect();
-    let ids = filter.bind_texts(ids);
-    filter.add(format!("among(event_id, {ids})"));
-    let since = all.iter().filter_map(|found| found.first).min();
-    let last = all.iter().filter_map(|found| found.last).max();
-    let until = last.map(|last| last.saturating_add(1));
-    filter.events_in(Window { since, until }, "activity");
     Ok(())
 }
 
 /// Whether any call touched it.
 pub(super) fn probe(resource: &str) -> Probe<'_> {
-    let [(asked, is_asked), (recorded, is_recorded), (role, is_role)] = ways(resource);
-    Probe::new(Sought::Resource, resource, asked, is_asked)
-        .or(recorded, is_recorded)
-        .or(role, is_role)
+    let ((events, naming), (grants, wanting)) = (by_events(resource), by_grants(resource));
+    Probe::new(Sought::Resource, resource, events, naming).or(grants, wanting)
 }
 
-/// The tables that tell which events touched it, and the condition on each.
-fn ways(resource: &str) -> [(&'static str, Filter); 3] {
-    let mut asked = Filter::default();
-    let text = asked.bind(&like_text(resource));
-    asked.add(format!("request_parameters LIKE {text}"));
-    let of_arn = |column: &str| {
-        let mut filter = Filter::default();
-        let arn = filter.bind(&like_arn(resource));
-        filter.add(format!("{column} LIKE {arn}"));
-        filter
-    };
-    [("events", asked), (RESOURCES, of_arn("resource['arn']")), ("grants", of_arn("role_arn"))]
+/// Events whose own columns name it.
+fn by_events(resource: &str) -> (&'static str, Filter) {
+    let mut filter = Filter::default();
+    let naming = naming(&mut filter, resource);
+    filter.add(naming);
+    ("events", filter)
 }
 
-/// The same as one condition on **activity**, whatever the number of events.
-fn in_one(filter: &mut Filter, resource: &str) -> String {
-    let text = filter.bind(&like_text(resource));
+/// Events that are known to have asked for a role of that name.
+fn by_grants(resource: &str) -> (&'static str, Filter) {
+    let mut filter = Filter::default();
+    let wanting = wanting(&mut filter, resource);
+    filter.add(wanting);
+    ("grants", filter)
+}
+
+fn naming(filter: &mut Filter, resource: &str) -> String {
+    let (text, arn) = (filter.bind(&like_text(resource)), filter.bind(&like_arn(resource)));
+    format!("request_parameters LIKE {text} OR touches_like(resources, {arn})")
+}
+
+fn wanting(filter: &mut Filter, resource: &str) -> String {
     let arn = filter.bind(&like_arn(resource));
-    format!(
-        "request_parameters LIKE {text}
-         OR event_id IN (SELECT event_id FROM {RESOURCES} WHERE resource['arn'] LIKE {arn})
-         OR event_id IN (SELECT event_id FROM grants WHERE role_arn LIKE {arn})"
-    )
+    format!("role_arn LIKE {arn}")
 }
 
 /// What was asked for is JSON: the text may stand anywhere in it.
@@ -109,6 +123,7 @@ async fn events(
     sql: &Sql,
     (table, mut filter): (&str, Filter),
     window: Window,
+    most: usize,
 ) -> Result<Option<Touched>> {
     let then = filter.between("event_time", window);
     filter.add(then);
@@ -124,9 +139,41 @@ async fn events(
             found.last = found.last.max(time);
             found.ids.extend(rows.string("event_id", row));
         }
-        if found.ids.len() > MOST {
+        if found.ids.len() > most {
             return Ok(None);
         }
     }
     Ok(Some(found))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::intake::{Options, Silent};
+    use crate::pipeline;
+    use crate::sql::{Source, Sql};
+
+    #[tokio::test]
+    async fn too_many_to_be_named_are_found_all_the_same() {
+        let logs = [concat!(env!("CARGO_MANIFEST_DIR"), "/sample-logs").to_owned()];
+        let loaded = pipeline::load(&logs, &Options::default(), 1 << 30, &Silent).unwrap();
+        let sql = Sql::open(Source::Memory(loaded.tables), 256 << 20).await.unwrap();
+        for (resource, least) in [("arn:aws:iam::*:role/*", 100), ("PayrollAdmin", 1), ("*", 500)] {
+            let mut answers = Vec::new();
+            for most in [MOST, 20, 0] {
+                let mut filter = Filter::default();
+                let window = Window { since: Some(0), until: None };
+                condition_by(&sql, &mut filter, resource, window, most).await.unwrap();
+                let (clause, params) = filter.finish();
+                let one_by_one = clause.contains("among(event_id, ") && !clause.contains("LIKE");
+                assert!(one_by_one || most < MOST, "{clause}");
+                let statement = format!("SELECT event_id FROM activity {clause} ORDER BY 1");
+                answers.push(
+                    super::super::rows::texts(&sql, &statement, params, "event_id").await.unwrap(),
+                );
+            }
+            assert!(answers[0].len() >= least, "{resource}: {}", answers[0].len());
+            assert!(answers.iter().all(|answer| *answer == answers[0]), "{resource}");
+        }
+    }
 }

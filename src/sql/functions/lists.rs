@@ -1,8 +1,9 @@
-//! Trino's functions over lists and maps that DataFusion has under another meaning.
+//! Functions over lists: those of Trino over lists and maps that DataFusion has under another meaning,
+//! and what is asked of the resources of a record.
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int64Array, UInt64Array};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, UInt64Array};
 use arrow::compute::{cast, take};
 use arrow::datatypes::{DataType, Int64Type};
 use datafusion::common::{Result, exec_err, plan_err};
@@ -14,19 +15,74 @@ use datafusion::logical_expr::{
 use super::scalar::is_text;
 use super::{FunctionDoc, doc};
 
+/// The member of a resource that names it.
+const ARN: &str = "arn";
+
 #[rustfmt::skip]
 pub(super) const DOCS: &[FunctionDoc] = &[
     doc("among", "text, list", "whether the text is one of the list, as IN, for lists that are a value of the query", "among('b', make_array('a', 'b'))", "true"),
     doc("contains", "list, item", "whether a list holds the item; of two texts, whether the first holds the second", "contains(make_array('a', 'b'), 'b')", "true"),
+    doc("touches_like", "resources, pattern", "whether the ARN of one of a record's resources is like the pattern", "touches_like(make_array(named_struct('arn', 'arn:aws:s3:::logs')), 'arn:aws:s3:::%')", "true"),
     doc("element_at", "list, position", "the item at a position, from 1, or from the end where negative; of a map the value of a key; NULL where there is none", "element_at(make_array('a', 'b'), -1)", "b"),
 ];
 
 pub(super) fn all() -> Vec<ScalarUDF> {
     let signature = || Signature::user_defined(Volatility::Immutable);
     vec![
+        ScalarUDF::new_from_impl(TouchesLike(Signature::any(2, Volatility::Immutable))),
         ScalarUDF::new_from_impl(ElementAt(signature())),
         ScalarUDF::new_from_impl(Contains(signature())),
     ]
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct TouchesLike(Signature);
+
+impl ScalarUDFImpl for TouchesLike {
+    fn name(&self) -> &str {
+        "touches_like"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.0
+    }
+
+    fn return_type(&self, given: &[DataType]) -> Result<DataType> {
+        let has_arn = |item: &DataType| match item {
+            DataType::Struct(members) => members.iter().any(|member| member.name() == ARN),
+            _ => false,
+        };
+        match given {
+            [DataType::List(item), pattern] if has_arn(item.data_type()) && is_text(pattern) => {
+                Ok(DataType::Boolean)
+            }
+            _ => plan_err!("call it as touches_like(resources, pattern)"),
+        }
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let [resources, ColumnarValue::Scalar(pattern)] = args.args.as_slice() else {
+            return exec_err!("touches_like takes a column and one pattern");
+        };
+        let resources = resources.to_array(args.number_rows)?;
+        let resources = resources.as_list::<i32>();
+        // Those of rows that were sliced away stand before and after.
+        let offsets = resources.value_offsets();
+        let (from, to) = (offsets[0] as usize, offsets[resources.len()] as usize);
+        let arns = resources.values().as_struct().column_by_name(ARN);
+        let arns = arns.map(|arns| cast(&arns.slice(from, to - from), &DataType::Utf8View));
+        let Some(arns) = arns.transpose()? else { return exec_err!("resources have no ARN") };
+        let pattern = pattern.cast_to(&DataType::Utf8View)?.to_scalar()?;
+        let fits = arrow::compute::like(&arns, &pattern)?;
+        let touches = |row: usize| {
+            let all = offsets[row] as usize - from..offsets[row + 1] as usize - from;
+            resources
+                .is_valid(row)
+                .then(|| all.into_iter().any(|i| fits.is_valid(i) && fits.value(i)))
+        };
+        let touched: BooleanArray = (0..resources.len()).map(touches).collect();
+        Ok(ColumnarValue::Array(Arc::new(touched)))
+    }
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
