@@ -1,14 +1,16 @@
-//! What a question asks of a table, as far as the statistics and the bloom filters of its files can tell
-//! that a file has none of it.
+//! What a question asks of a table, as far as the statistics, the bloom filters and the dictionaries of its
+//! files can tell that a file has none of it.
 
 use std::collections::HashMap;
 
 use datafusion::common::ScalarValue;
+use datafusion::common::tree_node::TreeNode;
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 use serde_json::Value;
 
 use super::datafile::parse_day;
+use super::layout::has_dictionary;
 use crate::model::time;
 use crate::table::{Kind, TableDef};
 
@@ -69,25 +71,68 @@ fn times(expr: &Expr) -> Option<(i64, i64)> {
 pub(super) struct Asked {
     /// Of the column with this number among [`TableDef::lookup`], one of these texts.
     pub texts: Vec<(usize, Vec<String>)>,
+    /// Conditions on columns with dictionaries.
+    pub worded: Vec<Worded>,
     /// Columns compared with times.
     times: Vec<(&'static str, Operator, i64)>,
 }
 
+/// A condition on one text column alone, which the values of the column tell.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Worded {
+    /// The column.
+    pub column: &'static str,
+    /// The condition.
+    pub condition: Expr,
+}
+
+impl Worded {
+    fn of(def: &TableDef, condition: &Expr) -> Option<Worded> {
+        let columns = condition.column_refs();
+        let mut names = columns.iter().map(|column| column.name.as_str());
+        let (name, None) = (names.next()?, names.next()) else { return None };
+        let column = def.columns.iter().find(|column| column.name == name)?;
+        let is_told = has_dictionary(def, column)
+            && !condition.is_volatile()
+            && !condition.contains_outer()
+            && !asks_elsewhere(condition);
+        is_told.then(|| Worded { column: column.name, condition: condition.clone() })
+    }
+}
+
+/// Whether a condition asks another plan.
+fn asks_elsewhere(condition: &Expr) -> bool {
+    let asks = |expr: &Expr| {
+        let subquery = matches!(
+            expr,
+            Expr::InSubquery(_)
+                | Expr::Exists(_)
+                | Expr::ScalarSubquery(_)
+                | Expr::SetComparison(_)
+        );
+        Ok(subquery)
+    };
+    condition.exists(asks).unwrap_or(true)
+}
+
 impl Asked {
-    /// What the conditions ask for; `None` where they name no text that bloom filters know.
+    /// What the conditions ask for; `None` where they name no text that bloom filters or dictionaries
+    /// know.
     pub fn of(def: &TableDef, conditions: &[Expr]) -> Option<Asked> {
-        let mut asked = Asked { texts: Vec::new(), times: Vec::new() };
+        let mut asked = Asked { texts: Vec::new(), worded: Vec::new(), times: Vec::new() };
         for condition in conditions.iter().flat_map(split_conjunction) {
             if let Some((column, texts)) = texts(condition)
                 && let Some(number) = def.lookup.iter().position(|name| *name == column)
                 && texts.len() <= MOST_TEXTS
             {
                 asked.texts.push((number, texts));
+            } else if let Some(worded) = Worded::of(def, condition) {
+                asked.worded.push(worded);
             } else {
                 asked.times.extend(Comparison::of(condition).and_then(|found| found.of_table(def)));
             }
         }
-        Some(asked).filter(|asked| !asked.texts.is_empty())
+        Some(asked).filter(|asked| !asked.texts.is_empty() || !asked.worded.is_empty())
     }
 
     /// Whether rows with these bounds may fulfil the conditions on times.
@@ -200,11 +245,29 @@ mod tests {
             id().eq(lit("a")).or(ident("access_key_id").eq(lit("a"))),
             id().eq(lit("a")).or(lit(true)),
             id().eq(ident("request_id")),
-            ident("event_name").eq(lit("a")),
+            ident("event_name").eq(ident("event_source")),
+            ident("request_parameters").like(lit("%a%")),
+            ident("event_name").eq(lit("a")).or(ident("event_time").gt(moment(5))),
             ident("event_time").gt_eq(moment(5)),
             id().in_list((0..=MOST_TEXTS).map(|n| lit(n.to_string())).collect(), false),
         ] {
             assert_eq!(asked(std::slice::from_ref(&nothing)), None, "{nothing}");
+        }
+    }
+
+    #[test]
+    fn conditions_on_one_column_with_a_dictionary_are_found() {
+        let (name, address) = (|| ident("event_name"), || ident("source_ip_address"));
+        for (condition, column) in [
+            (name().eq(lit("a")), "event_name"),
+            (name().ilike(lit("a%")).or(name().eq(lit("b"))), "event_name"),
+            (name().is_null(), "event_name"),
+            (address().in_list(vec![lit("a")], true), "source_ip_address"),
+        ] {
+            let then = ident("event_time").gt(moment(5));
+            let asked = Asked::of(&EVENTS, &[condition.clone().and(then)]).unwrap();
+            assert_eq!(asked.worded, [Worded { column, condition }]);
+            assert!(asked.texts.is_empty() && asked.times.len() == 1);
         }
     }
 

@@ -130,6 +130,12 @@ fn large(column: &Column) -> Option<ColumnPath> {
     LARGE.contains(&column.name).then(|| ColumnPath::from(column.name))
 }
 
+/// Whether a column is text that is written as references to a dictionary, as long as that stays small.
+pub(super) fn has_dictionary(def: &TableDef, column: &Column) -> bool {
+    let in_files = def.partition_by != Some(column.name);
+    column.kind == Kind::Text && in_files && encoding(def, column).is_none()
+}
+
 /// The encoding of a column for which a dictionary is the wrong one.
 fn encoding(def: &TableDef, column: &Column) -> Option<Encoding> {
     let in_order = def.sort_by.first() == Some(&column.name);

@@ -1,6 +1,7 @@
-//! A table as the engine is given it. It may have many files, of which a question for an id needs few: the
-//! bloom filters are asked before the engine is given the files. It would ask them too, but only after it
-//! has made ready to read each file, which takes several times as long.
+//! A table as the engine is given it. It may have many files, of which a question for an id, for a rare call
+//! or for an address needs few: bloom filters and dictionaries are asked before the engine is given the
+//! files. It would ask bloom filters too, but only after it has made ready to read each file, which takes
+//! several times as long, and dictionaries not at all.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -23,9 +24,16 @@ use parquet::schema::types::SchemaDescPtr;
 
 use super::asked::{self, Asked, Bounds, Comparison};
 use super::delta::{ActiveFile, Table};
+use super::dictionary::{Dictionary, Words};
+use super::layout::has_dictionary;
+use crate::table::Column;
 
 /// With fewer files the engine may as well open all of them.
 const FEW_FILES: usize = 4;
+
+/// Of files by whose ids nothing is asked, so many are asked for words before all others: what stands in
+/// each of them stands in nearly all, and asking them would only take time.
+const SAMPLE: usize = 16;
 
 /// With fewer files a second task is not worth its beginning.
 const FEWEST_OF_TASK: usize = 16;
@@ -36,9 +44,22 @@ struct Candidate {
     bounds: Bounds,
 }
 
-/// Where the bloom filters of a file are: for each group of rows and each column that has them, offset and
-/// bytes.
-type Places = Vec<Vec<Option<(u64, usize)>>>;
+/// What a file can be asked, for each group of rows.
+type Places = Vec<Group>;
+
+/// What a group of rows can be asked.
+struct Group {
+    /// Offset and bytes of the bloom filters, for each of [`crate::table::TableDef::lookup`].
+    filters: Vec<Option<(u64, usize)>>,
+    /// The dictionaries, for each column of the table.
+    dictionaries: Vec<Option<Dictionary>>,
+}
+
+/// What is asked of every file.
+struct Question {
+    asked: Asked,
+    words: Vec<Words>,
+}
 
 /// The table.
 pub(super) struct LookedUp {
@@ -64,10 +85,12 @@ impl LookedUp {
     }
 
     /// The files that may hold what is asked for; `None` where that is no question for ids, or all may.
-    async fn candidates(&self, filters: &[Expr]) -> Result<Option<Vec<String>>> {
-        let Some(asked) = Asked::of(&self.files.table.def, filters).map(Arc::new) else {
-            return Ok(None);
-        };
+    async fn candidates(
+        &self,
+        session: &dyn Session,
+        filters: &[Expr],
+    ) -> Result<Option<Vec<String>>> {
+        let Some(asked) = Asked::of(&self.files.table.def, filters) else { return Ok(None) };
         // Of a bucket the engine asks for parts of many objects at once, which counts for more.
         if !self.files.table.is_in_folder() {
             return Ok(None);
@@ -78,20 +101,37 @@ impl LookedUp {
         }
         let then: Vec<usize> =
             (0..all.len()).filter(|file| asked.may_lie_in(&all[*file].bounds)).collect();
+        // What the engine cannot evaluate it refuses when it reads.
+        let words = |worded| Words::of(session, worded, &self.whole.schema()).ok();
+        let words = asked.worded.iter().filter_map(words).collect();
+        let question = Arc::new(Question { asked, words });
+        if question.asked.texts.is_empty() {
+            let sample = then.iter().step_by(then.len().div_ceil(SAMPLE).max(1)).copied();
+            let sample: Vec<usize> = sample.collect();
+            if self.that_may_hold(&question, &sample).await?.len() == sample.len() {
+                return Ok(None);
+            }
+        }
+        let found = self.that_may_hold(&question, &then).await?;
+        if found.len() == all.len() {
+            return Ok(None);
+        }
+        Ok(Some(found.into_iter().map(|file| all[file].path.clone()).collect()))
+    }
+
+    /// Those of some files that may hold what is asked for.
+    async fn that_may_hold(&self, question: &Arc<Question>, files: &[usize]) -> Result<Vec<usize>> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let share = then.len().div_ceil(cores).max(FEWEST_OF_TASK);
-        let tasks = then.chunks(share).map(|some| {
-            let (files, asked, some) = (self.files.clone(), asked.clone(), some.to_vec());
-            tokio::task::spawn_blocking(move || files.that_may_hold(&asked, some))
+        let share = files.len().div_ceil(cores).max(FEWEST_OF_TASK);
+        let tasks = files.chunks(share).map(|some| {
+            let (files, question, some) = (self.files.clone(), question.clone(), some.to_vec());
+            tokio::task::spawn_blocking(move || files.that_may_hold(&question, some))
         });
         let mut found = Vec::new();
         for task in tasks.collect::<Vec<_>>() {
             found.extend(task.await.map_err(|e| DataFusionError::ExecutionJoin(Box::new(e)))?);
         }
-        if found.len() == all.len() {
-            return Ok(None);
-        }
-        Ok(Some(found.into_iter().map(|file| all[file].path.clone()).collect()))
+        Ok(found)
     }
 }
 
@@ -106,34 +146,38 @@ impl Files {
         })
     }
 
-    fn that_may_hold(&self, asked: &Asked, mut files: Vec<usize>) -> Vec<usize> {
+    fn that_may_hold(&self, question: &Question, mut files: Vec<usize>) -> Vec<usize> {
         // Whoever reads a file that cannot be read says what is wrong with it.
-        files.retain(|file| self.may_hold(*file, asked).unwrap_or(true));
+        files.retain(|file| self.may_hold(*file, question).unwrap_or(true));
         files
     }
 
     /// Whether one group of rows of a file may have all that is asked for.
-    fn may_hold(&self, number: usize, asked: &Asked) -> Result<bool, ParquetError> {
+    fn may_hold(&self, number: usize, question: &Question) -> Result<bool> {
         let file = File::open(self.table.dir().join(&self.all()[number].path))?;
-        let places = self.places(number, &file)?;
-        for group in places.iter() {
-            let mut may = true;
-            for (column, texts) in &asked.texts {
-                let Some((offset, length)) = group.get(*column).copied().flatten() else {
-                    continue;
-                };
-                let filter = Sbbf::from_bytes(&file.get_bytes(offset, length)?)?;
-                if filter.num_blocks() > 0 && !texts.iter().any(|text| filter.check(text.as_str()))
-                {
-                    may = false;
-                    break;
-                }
-            }
-            if may {
+        for group in self.places(number, &file)?.iter() {
+            if group.may_have_ids(&file, &question.asked)?
+                && self.may_have_words(group, &file, &question.words)?
+            {
                 return Ok(true);
             }
         }
         Ok(false)
+    }
+
+    fn may_have_words(&self, group: &Group, file: &File, words: &[Words]) -> Result<bool> {
+        let Some(schema) = self.schema.get() else { return Ok(true) };
+        for words in words {
+            let columns = self.table.def.columns.iter();
+            let dictionary = columns.zip(&group.dictionaries).find(|(c, _)| c.name == words.column);
+            let Some((_, Some(dictionary))) = dictionary else { continue };
+            let Some(leaf) = leaf(schema, words.column) else { continue };
+            let values = dictionary.values(file, schema.column(leaf))?;
+            if !words.hold_for_one(&values)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn places(&self, number: usize, file: &File) -> Result<Arc<Places>, ParquetError> {
@@ -144,7 +188,7 @@ impl Files {
         let mut options = ParquetMetaDataOptions::new()
             .with_column_stats_policy(ParquetStatisticsPolicy::SkipAll)
             .with_size_stats_policy(ParquetStatisticsPolicy::SkipAll)
-            .with_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll);
+            .with_encoding_stats_as_mask(true);
         if let Some(schema) = self.schema.get() {
             options = options.with_schema(schema.clone());
         }
@@ -153,22 +197,48 @@ impl Files {
             .with_prefetch_hint(Some(64 << 10));
         let metadata = reader.parse_and_finish(file)?;
         let schema = metadata.file_metadata().schema_descr_ptr();
-        let leaf =
-            |name: &&str| schema.columns().iter().position(|leaf| leaf.path().string() == *name);
-        let leaves: Vec<Option<usize>> = self.table.def.lookup.iter().map(leaf).collect();
+        let def = &self.table.def;
+        let of_ids: Vec<Option<usize>> =
+            def.lookup.iter().map(|name| leaf(&schema, name)).collect();
+        let worded = |column: &Column| {
+            has_dictionary(def, column).then(|| leaf(&schema, column.name)).flatten()
+        };
+        let of_words: Vec<Option<usize>> = def.columns.iter().map(worded).collect();
         let groups = metadata.row_groups().iter().map(|group| {
-            let place = |leaf: &Option<usize>| {
+            let filter = |leaf: &Option<usize>| {
                 let column = group.column((*leaf)?);
                 let offset = u64::try_from(column.bloom_filter_offset()?).ok()?;
                 Some((offset, usize::try_from(column.bloom_filter_length()?).ok()?))
             };
-            leaves.iter().map(place).collect()
+            let dictionary = |leaf: &Option<usize>| Dictionary::of(group.column((*leaf)?));
+            let filters = of_ids.iter().map(filter).collect();
+            Group { filters, dictionaries: of_words.iter().map(dictionary).collect() }
         });
         let places: Arc<Places> = Arc::new(groups.collect());
         _ = self.schema.set(schema.clone());
         known().insert(number, places.clone());
         Ok(places)
     }
+}
+
+impl Group {
+    fn may_have_ids(&self, file: &File, asked: &Asked) -> Result<bool, ParquetError> {
+        for (column, texts) in &asked.texts {
+            let Some((offset, length)) = self.filters.get(*column).copied().flatten() else {
+                continue;
+            };
+            let filter = Sbbf::from_bytes(&file.get_bytes(offset, length)?)?;
+            if filter.num_blocks() > 0 && !texts.iter().any(|text| filter.check(text.as_str())) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// The number of a column that is one leaf of a file.
+fn leaf(schema: &SchemaDescPtr, name: &str) -> Option<usize> {
+    schema.columns().iter().position(|leaf| leaf.path().string() == name)
 }
 
 impl fmt::Debug for LookedUp {
@@ -217,7 +287,7 @@ impl TableProvider for LookedUp {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        match self.candidates(filters).await? {
+        match self.candidates(session, filters).await? {
             None => self.whole.scan(session, projection, filters, limit).await,
             Some(paths) => {
                 let some = self.files.table.scan(Some(paths)).await?;

@@ -33,6 +33,7 @@ pub mod columns;
 pub mod compact;
 mod datafile;
 mod delta;
+mod dictionary;
 mod info;
 mod layout;
 mod location;

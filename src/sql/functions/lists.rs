@@ -20,7 +20,7 @@ const ARN: &str = "arn";
 
 #[rustfmt::skip]
 pub(super) const DOCS: &[FunctionDoc] = &[
-    doc("among", "text, list", "whether the text is one of the list, as IN, for lists that are a value of the query", "among('b', make_array('a', 'b'))", "true"),
+    doc("among", "text, list", "contains(list, text), found sooner where the list is a value of the query", "among('b', make_array('a', 'b'))", "true"),
     doc("contains", "list, item", "whether a list holds the item; of two texts, whether the first holds the second", "contains(make_array('a', 'b'), 'b')", "true"),
     doc("touches_like", "resources, pattern", "whether the ARN of one of a record's resources is like the pattern", "touches_like(make_array(named_struct('arn', 'arn:aws:s3:::logs')), 'arn:aws:s3:::%')", "true"),
     doc("element_at", "list, position", "the item at a position, from 1, or from the end where negative; of a map the value of a key; NULL where there is none", "element_at(make_array('a', 'b'), -1)", "b"),

@@ -20,6 +20,7 @@ use crate::table::{Kind, list_item, resource_fields};
 
 mod faults;
 mod parts;
+mod words;
 
 /// 2024-05-01T00:00:00Z in microseconds.
 const MAY_FIRST: i64 = 1_714_521_600_000_000;
