@@ -104,7 +104,7 @@ fn questions() {
         python::run("../benches/questions.py", &[Path::new(PROGRAM), &store, Path::new("1")]);
     let rows = rows(&printed);
     assert_eq!(rows[0], ["question", "command", "query", "in shell", "DuckDB"]);
-    assert_eq!(rows[2..].len(), 11, "{printed}");
+    assert_eq!(rows[2..].len(), 14, "{printed}");
     for row in &rows[2..] {
         let asked = row[1..].iter().filter(|cell| !cell.is_empty());
         assert!(asked.count() > 0, "{row:?}");

@@ -114,6 +114,20 @@ def questions():
         ["who", "--source-ip", address],
         f"SELECT event_time, event_name, origin FROM activity WHERE source_ip_address = '{address}'",
     )
+    yield (
+        "a call that nobody made",
+        ["who", "--action", "cloudtrail:DeleteTrail"],
+        f"{all_of} event_name = 'DeleteTrail'",
+    )
+    touched = ask(
+        "SELECT resources[1]['arn'] AS arn FROM events "
+        f"WHERE event_date = DATE '{day}' AND resources[1]['arn'] LIKE 'arn:aws:s3:::%' LIMIT 1"
+    )
+    if touched:
+        bucket = touched[0]["arn"].removeprefix("arn:aws:s3:::").split("/")[0]
+        yield "a bucket, all days", ["who", "--resource", bucket], None
+        until_then = ["--since", day, "--until", until]
+        yield "a bucket on one day", ["who", "--resource", bucket, *until_then], None
     last = ask("SELECT cast(max(event_date) AS date) AS d FROM events")[0]["d"][:10]
     yield (
         "calls of IAM on the last day",

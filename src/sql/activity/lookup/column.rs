@@ -191,7 +191,16 @@ impl Column {
         }
     }
 
+    /// The values, where they are numbers that rows can be searched by.
+    pub fn numbers(&self) -> Option<impl ExactSizeIterator<Item = Option<i64>>> {
+        match self {
+            Column::Other(array) => Some(array.as_primitive_opt::<Int64Type>()?.iter()),
+            _ => None,
+        }
+    }
+
     /// The value of a row as a part of a key.
+    #[inline]
     pub fn part(&self, row: usize) -> Option<Part<'_>> {
         match self {
             Column::Text { codes, texts } if codes.is_valid(row) => {
@@ -234,6 +243,7 @@ pub(super) enum Part<'t> {
 
 impl Searched {
     /// The value of a row.
+    #[inline]
     pub fn part(&self, row: usize) -> Option<Part<'_>> {
         match self {
             Searched::Texts(texts) => texts.is_valid(row).then(|| Part::Text(texts.value(row))),
@@ -244,6 +254,7 @@ impl Searched {
 
 impl Part<'_> {
     /// Of a value after others, whose hash is the seed.
+    #[inline]
     pub fn hash(self, seed: u64) -> u64 {
         match self {
             Part::Text(text) => xxh3_64_with_seed(text.as_bytes(), seed),
