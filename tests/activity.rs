@@ -332,3 +332,31 @@ async fn what_touched_a_resource_is_found_wherever_a_record_names_it() {
     }
     assert!(found > 40, "{found}");
 }
+
+/// Of two records with one id only that is shown which names what is asked for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_touches_what_it_names_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut records = support::records(Path::new("sample-logs/two-hats"));
+    records.retain(|record| record["eventName"] == "PutBucketPolicy");
+    records.truncate(1);
+    records[0]["resources"] = serde_json::json!([{"ARN": "arn:aws:s3:::first-bucket"}]);
+    records[0]["requestParameters"] = serde_json::json!({"bucketName": "first-bucket"});
+    let mut other = records[0].clone();
+    other["resources"] = serde_json::json!([{"ARN": "arn:aws:s3:::second-bucket"}]);
+    other["requestParameters"] = serde_json::json!({"bucketName": "second-bucket"});
+    records.push(other);
+    support::write_log(&dir.path().join("log.json.gz"), &records);
+    let sql = Sql::open(Source::Memory(support::load(&[dir.path()]).tables), 512 << 20).await;
+    let sql = sql.unwrap();
+    for (resource, expected) in
+        [("first-bucket", 1), ("arn:aws:s3:::second*", 1), ("*-bucket", 2), ("third-bucket", 0)]
+    {
+        let resource = Some(resource.to_owned());
+        let filter = ActivityFilter { resource, ..ActivityFilter::default() };
+        let listed = activity::list(&sql, &filter, Columns::ForPeople, None).await.unwrap();
+        let listed: Vec<RecordBatch> = listed.try_collect().await.unwrap();
+        let found: usize = listed.iter().map(RecordBatch::num_rows).sum();
+        assert_eq!(found, expected, "{:?}", filter.resource);
+    }
+}

@@ -138,7 +138,7 @@ impl ScalarUDFImpl for AmongList {
         let [column, Expr::Literal(ScalarValue::List(list), _)] = args.as_slice() else {
             return Ok(ExprSimplifyResult::Original(args));
         };
-        // To compare with nothing, or with a list that is not there, gives NULL.
+        // What follows from a list that is absent, or has a null, is not for a set to say.
         if list.is_null(0) || list.value(0).null_count() > 0 {
             return Ok(ExprSimplifyResult::Original(args));
         }
