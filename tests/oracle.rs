@@ -242,3 +242,32 @@ fn a_reason_is_the_same_in_whichever_stretch_it_was_found() {
         assert_eq!(ingest_one_by_one(&parts, 1), whole);
     }
 }
+
+/// A key that was issued twice, and used by a session without date, brings the first grant to where the second
+/// one is, but not the session that began with the first. Who is seen from outside there was that session all
+/// the same.
+#[test]
+fn a_grant_that_is_brought_from_afar_says_no_less_than_the_session_that_it_began() {
+    let mut scene = Scene::default();
+    let (role, other) = (Role::new(HOME, "A"), Role::new(HOME, "B"));
+    let anna = Caller::user(HOME, "anna");
+    let session = scene.assume("09:00:00", &anna, &role, "ops", "ASIAONE");
+    scene.call("09:10:00", &session, "s3:GetObject");
+    let again = scene.assume("09:50:00", &anna, &other, "x", "ASIAONE");
+    let undated = again.with("/sessionContext/attributes/creationDate", Value::Null);
+    // Another stretch of time, so that the first call of that session lies in none of the above.
+    scene.assume("10:30:00", &anna, &other, "y", "ASIATWO");
+    scene.call("12:00:00", &undated, "s3:PutObject");
+    let principal = format!("{}:ops", role.id);
+    let outside =
+        Caller(json!({"type": "AWSAccount", "principalId": principal, "accountId": HOME}));
+    scene.record("09:50:30", &outside, "s3:GetObject", json!({ "recipientAccountId": AWAY }));
+    let whole = ingest_one_by_one(&[&scene.records], usize::MAX);
+    let is_stand_in = |row: &&String| {
+        let named =
+            row.contains(r#""principal_arn":"arn:aws:sts::111111111111:assumed-role/A/ops""#);
+        row.starts_with(r#"credentials {"credential_id":"x-"#) && named
+    };
+    assert!(whole.iter().any(|row| is_stand_in(&row)), "{whole:#?}");
+    assert_eq!(differences(&ingest_one_by_one(&[&scene.records], 1), &whole), [] as [String; 0]);
+}

@@ -127,8 +127,10 @@ pub fn link<'f>(facts: &'f Facts, scope: Scope, outside: Outside) -> Linked<'f> 
     let (mut ids, mut all): (Vec<_>, Vec<_>) = known.into_iter().unzip();
     for (id, facts) in unused {
         found.push(index.of(&id, &facts));
+        // Elsewhere it may have made calls, which show more of it than its grant, and when it was used.
+        let elsewhere = outside.answer(&id).filter(|_| !home.holds(&facts));
+        all.push(Held::own(elsewhere.map_or(facts, Answer::facts)));
         ids.push(Cow::Owned(id));
-        all.push(Held::own(facts));
     }
     drop(index); // large, and of no use for what follows
     let mut given: Vec<Option<&Answer>> = ids
