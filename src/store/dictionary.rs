@@ -71,6 +71,10 @@ impl Dictionary {
             values.append_value(std::str::from_utf8(value)?);
             rest = others;
         }
+        // A value that is left out of the count would be missed in silence.
+        if !rest.is_empty() {
+            return Err(ParquetError::General("a dictionary is longer than it says".to_owned()));
+        }
         values.append_null();
         Ok(Arc::new(values.finish()))
     }
