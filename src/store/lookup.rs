@@ -84,7 +84,8 @@ impl LookedUp {
         LookedUp { whole, files: Arc::new(files) }
     }
 
-    /// The files that may hold what is asked for; `None` where that is no question for ids, or all may.
+    /// The files that may hold what is asked for; `None` where no filter and no dictionary can tell, or all
+    /// may.
     async fn candidates(
         &self,
         session: &dyn Session,
