@@ -39,4 +39,5 @@ mod schedule;
 mod shell;
 mod sql;
 mod support;
+mod unknown;
 mod upkeep;

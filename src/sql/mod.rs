@@ -14,6 +14,7 @@ mod run;
 pub mod saved;
 mod sorting;
 mod trouble;
+mod unknown;
 mod views;
 
 use std::collections::{BTreeMap, HashMap};
@@ -259,6 +260,7 @@ fn state(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> SessionState {
         .with_default_features()
         .with_expr_planners(planners)
         .with_optimizer_rules(rules)
+        .with_analyzer_rule(Arc::new(unknown::UnknownStaysUnknown))
         .with_analyzer_rule(Arc::new(gathering::GatherPlainTexts))
         .with_physical_optimizer_rule(Arc::new(activity::TopOfActivity))
         .with_physical_optimizer_rule(Arc::new(sorting::CompactBeforeSorts))

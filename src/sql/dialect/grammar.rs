@@ -1,12 +1,15 @@
-//! The grammar: DataFusion's usual one, with lambdas, and with `->` and `->>` binding as in PostgreSQL.
+//! The grammar: DataFusion's usual one, with lambdas, and with `->`, `->>` and `IS DISTINCT FROM` binding as
+//! in PostgreSQL.
 
 use std::any::TypeId;
 
+use datafusion::sql::sqlparser::ast::Expr;
 use datafusion::sql::sqlparser::dialect::{Dialect, GenericDialect};
+use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::Token;
 
-/// The generic grammar of sqlparser with two changes.
+/// The generic grammar of sqlparser with three changes.
 #[derive(Debug)]
 pub(crate) struct Grammar;
 
@@ -40,6 +43,26 @@ impl Dialect for Grammar {
             Token::Arrow | Token::LongArrow => Some(Ok(ARROWS)),
             _ => None,
         }
+    }
+
+    /// `a IS DISTINCT FROM b AND c` is `(a IS DISTINCT FROM b) AND c`; sqlparser itself takes all that
+    /// follows for what is compared, which is another question wherever `b` is a truth value.
+    fn parse_infix(
+        &self,
+        parser: &mut Parser,
+        left: &Expr,
+        precedence: u8,
+    ) -> Option<Result<Expr, ParserError>> {
+        use Keyword::{DISTINCT, FROM, IS, NOT};
+        let made = if parser.parse_keywords(&[IS, DISTINCT, FROM]) {
+            Expr::IsDistinctFrom
+        } else if parser.parse_keywords(&[IS, NOT, DISTINCT, FROM]) {
+            Expr::IsNotDistinctFrom
+        } else {
+            return None;
+        };
+        let right = parser.parse_subexpr(precedence);
+        Some(right.map(|right| made(Box::new(left.clone()), Box::new(right))))
     }
 
     as_generic! {
