@@ -74,7 +74,11 @@ fn or(a: Option<bool>, b: Option<bool>) -> Option<bool> {
 }
 
 fn among(sought: Text, items: impl Iterator<Item = Text>) -> Option<bool> {
-    items.fold(Some(false), |found, item| or(found, equal(sought, item)))
+    let mut found = Some(false);
+    for item in items {
+        found = or(found, equal(sought, item));
+    }
+    found
 }
 
 impl Condition {
