@@ -2,6 +2,12 @@
 //! sentence, the place and the cause.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::error::ArrowError;
+use datafusion::error::DataFusionError as Engine;
+use parquet::errors::ParquetError;
+use tokio::task::JoinError;
 
 /// Shorthand used throughout the crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -76,8 +82,14 @@ pub enum Error {
     #[error("delta table: {}", without_backtrace(.0))]
     Delta(#[from] deltalake_core::DeltaTableError),
     /// The SQL engine refused; the text names the place in the statement.
-    #[error("{}", without_backtrace(.0))]
+    #[error("{}", of_the_engine(.0))]
     Sql(#[from] datafusion::error::DataFusionError),
+    /// A library panicked where it should have said what is wrong.
+    #[error("{message}")]
+    Panicked {
+        /// What it said, and in which line of its source.
+        message: String,
+    },
     /// A statement cannot be planned as it is written.
     #[error("{message}")]
     Statement {
@@ -136,18 +148,19 @@ impl Error {
             | Error::NotFound { hint, .. }
             | Error::Statement { hint, .. } => hint.as_deref(),
             Error::Query { hint, .. } => Some(hint),
-            Error::Sql(engine)
-                if matches!(
-                    engine.find_root(),
-                    datafusion::error::DataFusionError::ResourcesExhausted(_)
-                ) =>
-            {
+            Error::Sql(engine) if matches!(engine.find_root(), Engine::ResourcesExhausted(_)) => {
                 Some("allow more memory with --memory MIB, or ask for less at once")
+            }
+            Error::Sql(engine) if is_cast(engine) => {
+                Some("TRY_CAST(… AS …) is null where a value cannot be cast")
             }
             Error::Sql(engine) if is_damage(engine.find_root()) => Some(
                 "a data file of the store cannot be read as it was written; \
                  `roletrail store check --deep` tells which are damaged",
             ),
+            Error::Sql(engine) if panicked(engine).is_some() => Some(MAYBE_DAMAGE),
+            Error::Sql(engine) => own(engine).and_then(Error::hint),
+            Error::Panicked { .. } => Some(MAYBE_DAMAGE),
             Error::NothingReadable { .. } => Some(
                 "give a folder, file or glob of .json.gz files, for example AWSLogs/111111111111/CloudTrail, or \
                  s3://BUCKET/PREFIX",
@@ -162,16 +175,64 @@ impl Error {
     }
 }
 
+const MAYBE_DAMAGE: &str = "a damaged data file can be the reason: `roletrail store check --deep` tells; if all \
+                            are whole, this is a defect that we would like to hear of";
+
+/// An error of the engine in one line.
+fn of_the_engine(error: &Engine) -> String {
+    let ours = own(error).map(ToString::to_string).or_else(|| in_condition(error));
+    ours.or_else(|| panicked(error)).unwrap_or_else(|| without_backtrace(error))
+}
+
+/// What a task of the engine panicked of.
+fn panicked(error: &Engine) -> Option<String> {
+    let task = match error.find_root() {
+        Engine::ExecutionJoin(task) => &**task,
+        Engine::External(cause) => cause.downcast_ref::<Arc<JoinError>>()?,
+        _ => return None,
+    };
+    // `task 7 panicked with message "…"`
+    let text = task.is_panic().then(|| task.to_string())?;
+    let said = text.split_once(" with message \"").and_then(|(_, said)| said.strip_suffix('"'));
+    Some(said.map_or(text.clone(), str::to_owned))
+}
+
+/// An error of ours that went through the engine.
+fn own(error: &Engine) -> Option<&Error> {
+    let Engine::External(cause) = error.find_root() else { return None };
+    cause.downcast_ref()
+}
+
 /// What reading a data file may end with.
-fn is_damage(error: &datafusion::error::DataFusionError) -> bool {
-    use arrow::error::ArrowError;
-    use datafusion::error::DataFusionError as Engine;
+fn is_damage(error: &Engine) -> bool {
     match error {
-        Engine::ParquetError(_) | Engine::ObjectStore(_) => true,
+        Engine::ParquetError(_) | Engine::ObjectStore(_) => in_condition(error).is_none(),
         Engine::ArrowError(e, _) => {
             matches!(**e, ArrowError::ParquetError(_) | ArrowError::ExternalError(_))
         }
         _ => false,
+    }
+}
+
+/// What a value did not fit of a condition that is looked at while a data file is read: the file is whole.
+/// The engine hands such an error through Parquet's, with its own as `Debug` writes it.
+fn in_condition(error: &Engine) -> Option<String> {
+    let Engine::ParquetError(parquet) = error.find_root() else { return None };
+    let ParquetError::External(cause) = &**parquet else { return None };
+    let ArrowError::ComputeError(text) = cause.downcast_ref::<ArrowError>()? else { return None };
+    let text = text.strip_prefix("Error evaluating filter predicate: ")?;
+    let text = text.strip_prefix("ArrowError(").unwrap_or(text);
+    let text = text.strip_suffix(", Some(\"\"))").unwrap_or(text);
+    // `CastError("Cannot cast …")`
+    let said = text.split_once("(\"").and_then(|(_, rest)| rest.strip_suffix("\")"));
+    Some(format!("the condition cannot be evaluated for every row: {}", said.unwrap_or(text)))
+}
+
+/// Whether a value could not be made one of another type.
+fn is_cast(error: &Engine) -> bool {
+    match error.find_root() {
+        Engine::ArrowError(e, _) => matches!(**e, ArrowError::CastError(_)),
+        _ => in_condition(error).is_some_and(|said| said.contains("Cannot cast ")),
     }
 }
 

@@ -29,6 +29,7 @@
 
 pub mod error;
 pub mod model;
+pub mod panics;
 pub mod redact;
 pub mod table;
 

@@ -1,8 +1,12 @@
 //! A store whose files were lost, cut or written over says which, and what to do; it never gives a
 //! wrong answer for it, and never a list of function calls.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use roletrail::panics::caught;
 
 /// A store of two snapshots, and the program to ask it.
 struct Place {
@@ -189,4 +193,95 @@ fn a_folder_that_a_first_ingest_or_a_report_left_can_be_ingested_into() {
     std::fs::write(place.store().join(".lock"), "").unwrap();
     let (code, out, err) = place.run(&["ingest", &samples("two-hats")]);
     assert!(code == 0 && out.contains("21 kept"), "{out}{err}");
+}
+
+#[test]
+fn a_value_that_does_not_fit_a_condition_is_no_damage() {
+    let place = Place::new();
+    for (condition, because) in [
+        ("CAST(event_name AS INT) = 5", "Cannot cast string"),
+        ("1 / (length(event_name) - length(event_name)) = 1", "DivideByZero"),
+    ] {
+        let (code, out, err) =
+            place.run(&["query", &format!("SELECT event_id FROM events WHERE {condition}")]);
+        assert!(code == 1 && out.is_empty(), "{code} {out} {err}");
+        assert!(err.contains("the condition cannot be evaluated for every row"), "{err}");
+        assert!(err.contains(because) && !err.contains("store check"), "{err}");
+        assert_eq!(err.contains("TRY_CAST"), because.contains("cast"), "{err}");
+    }
+}
+
+#[test]
+fn one_bit_that_nothing_else_shows_is_found() {
+    let place = Place::new();
+    let file = place.data_file("events");
+    let bytes = std::fs::read(&file).unwrap();
+    // With another bit a bloom filter denies what the file has.
+    let filter = filter_of(&file);
+    let mut other = bytes.clone();
+    other[filter] ^= 1;
+    std::fs::write(&file, &other).unwrap();
+    assert_eq!(place.run(&["query", "SELECT * FROM events"]).0, 0);
+    assert_eq!(place.run(&["store", "check"]).0, 0);
+    place.is_found(&name(&file), "its bytes are not those that were written");
+    std::fs::write(&file, &bytes).unwrap();
+    assert_eq!(place.run(&["store", "check", "--deep"]).0, 0);
+}
+
+/// The place of the last byte of a bloom filter.
+fn filter_of(path: &Path) -> usize {
+    let file = std::fs::File::open(path).unwrap();
+    let read = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).unwrap();
+    let group = read.metadata().row_group(0);
+    let filters = group.columns().iter().filter_map(|column| {
+        let from = column.bloom_filter_offset()?;
+        Some(from + i64::from(column.bloom_filter_length()?) - 1)
+    });
+    usize::try_from(filters.max().unwrap()).unwrap()
+}
+
+/// A footer of which the library that reads it is known to panic: of the schema that Arrow keeps there, one
+/// letter is another. Not every letter does, so some are tried.
+fn footer_that_panics(bytes: &[u8]) -> Vec<u8> {
+    let key = b"ARROW:schema";
+    let at = bytes.windows(key.len()).rposition(|part| part == key).unwrap() + key.len() + 8;
+    let mut other = bytes.to_vec();
+    for place in at..bytes.len() - 8 {
+        for letter in [b'A', b'/', b'z'] {
+            other[place] = letter;
+            let copy = bytes::Bytes::copy_from_slice(&other);
+            let read = || ArrowReaderMetadata::load(&copy, ArrowReaderOptions::new()).is_ok();
+            if caught(read).is_err() {
+                return other;
+            }
+        }
+        other[place] = bytes[place];
+    }
+    panic!("the library has become proof against all of them");
+}
+
+#[test]
+fn a_file_of_which_the_engine_panics_ends_the_statement_and_not_the_shell() {
+    let place = Place::new();
+    let file = place.data_file("events");
+    let bytes = footer_that_panics(&std::fs::read(&file).unwrap());
+    std::fs::write(&file, bytes).unwrap();
+    for args in [&["query", COUNT][..], &["who", "--action", "*"]] {
+        let (code, out, err) = place.run(args);
+        assert!(code == 1 && out.is_empty(), "{args:?}: {code} {out} {err}");
+        assert!(err.contains("store check --deep"), "{args:?}: {err}");
+    }
+    place.is_found(&name(&file), "no whole Parquet file");
+
+    let mut shell = Command::new(env!("CARGO_BIN_EXE_roletrail"));
+    shell.env_clear().args(["shell", "--store"]).arg(place.store()).current_dir(place.dir.path());
+    let pipes = shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut shell = pipes.spawn().unwrap();
+    let statements = format!("{COUNT};\nSELECT count(*) > 0 AS there FROM sessions;\n");
+    shell.stdin.take().unwrap().write_all(statements.as_bytes()).unwrap();
+    let output = shell.wait_with_output().unwrap();
+    let (out, err) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(err.contains("store check --deep") && !err.contains("panicked"), "{err}");
+    assert!(out.contains("true"), "{out}{err}");
 }

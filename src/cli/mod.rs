@@ -42,6 +42,9 @@ use clap::error::ErrorKind;
 
 use args::{Args, Command};
 
+use crate::error::{Error, Result};
+use crate::panics;
+
 /// Reads the arguments. `--logs` takes any number of sources, so in `query --logs DIR "SELECT …"` it
 /// takes the statement as well; where that leaves the command without its own argument, the last
 /// source is taken for it.
@@ -86,16 +89,21 @@ const STACK_BYTES: usize = 512 << 20;
 
 fn start(args: Args) -> ExitCode {
     let ui = ui::Ui::new();
-    let result = tokio::runtime::Builder::new_multi_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_stack_size(STACK_BYTES / 16)
+        // Whoever waits for their work tells what became of it.
+        .on_thread_start(panics::keep_quiet)
         .build()
-        .map_err(crate::error::Error::io("tokio runtime"))
-        .and_then(|runtime| runtime.block_on(run(args, &ui)));
+        .map_err(Error::io("tokio runtime"));
+    let result = runtime.and_then(|runtime| {
+        let done = panics::caught(|| runtime.block_on(run(args, &ui)));
+        done.unwrap_or_else(|message| Err(Error::Panicked { message }))
+    });
     exit::code(result, &ui)
 }
 
-async fn run(args: Args, ui: &ui::Ui) -> crate::error::Result<exit::Outcome> {
+async fn run(args: Args, ui: &ui::Ui) -> Result<exit::Outcome> {
     let store = args.store;
     match args.command {
         Command::Ingest(command) => ingest::run(&store, command, ui).await,

@@ -1,13 +1,17 @@
 //! Running a planned statement within the memory limit.
 
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::prelude::DataFrame;
-use futures::{StreamExt, stream};
+use futures::{FutureExt, StreamExt, stream};
 
 use super::Sql;
 use crate::error::{Error, Result};
+use crate::panics;
 
 impl Sql {
     /// Runs a statement; rows come as a stream. A join keeps one side in memory: where that does not fit,
@@ -28,13 +32,21 @@ impl Sql {
     }
 }
 
-/// The rows, when the first of them are there.
+/// The rows, when the first of them are there. A panic in the engine, of which damaged files are the
+/// usual reason, is an error of the statement.
 async fn begin(frame: DataFrame) -> Result<SendableRecordBatchStream> {
-    let mut rows = frame.execute_stream().await?;
+    let rows = AssertUnwindSafe(frame.execute_stream()).catch_unwind().await;
+    let rows = rows.unwrap_or_else(|panic| Err(panicked(panic)))?;
     let schema = rows.schema();
+    let rows = AssertUnwindSafe(rows).catch_unwind();
+    let mut rows = rows.map(|batch| batch.unwrap_or_else(|panic| Err(panicked(panic))));
     let first = rows.next().await.transpose()?;
     let all = stream::iter(first.map(Ok)).chain(rows);
     Ok(Box::pin(RecordBatchStreamAdapter::new(schema, all)))
+}
+
+fn panicked(panic: Box<dyn Any + Send>) -> DataFusionError {
+    DataFusionError::External(Box::new(Error::Panicked { message: panics::said(panic) }))
 }
 
 /// Whether a statement needs more memory than it may have.

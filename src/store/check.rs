@@ -9,7 +9,7 @@ use super::delta::{ActiveFile, Table};
 use super::location::Location;
 use super::opened::{Opened, check_size};
 use super::snapshot::{self, POINTER};
-use super::{TABLES, absolute, not_a_store, read};
+use super::{TABLES, absolute, not_a_store, read, sums};
 use crate::error::{Error, Result};
 use crate::table::TableDef;
 
@@ -53,7 +53,7 @@ impl Checked {
 }
 
 /// Opens every file that the current snapshot names: sizes, footers, numbers of rows. With `deep` every
-/// row is read as well, so that nothing can be wrong with a file that this does not find.
+/// row is read as well, and every byte compared with the sum of all that was taken when they were written.
 ///
 /// # Errors
 /// [`Error::Store`] when there is no store; [`Error::Io`] when it cannot be read. What is damaged is in
@@ -143,6 +143,8 @@ fn check_file(
         for batch in read::whole_file(at, def, path, file.partition.as_deref(), read::BATCH_ROWS)? {
             read += i64::try_from(batch?.num_rows()).unwrap_or(i64::MAX);
         }
+        opened.bring_all()?;
+        sums::check(path, opened.file())?;
     }
     if let Some(rows) = [found, read].into_iter().find(|rows| differs(*rows)) {
         let written = written.unwrap_or(0);

@@ -15,6 +15,7 @@ use parquet::arrow::ArrowWriter;
 use uuid::Uuid;
 
 use super::location::Location;
+use super::sums::{self, Summed};
 use super::{layout, stats};
 use crate::error::{Error, Result};
 use crate::table::TableDef;
@@ -140,7 +141,7 @@ pub(super) struct Expected {
 pub(super) struct Writing<'w> {
     at: &'w Location,
     def: &'w TableDef,
-    /// Path inside the table's folder.
+    /// Path inside the table's folder, as long as it is not finished.
     path: String,
     partition: Option<String>,
     check: Check<'w>,
@@ -149,7 +150,7 @@ pub(super) struct Writing<'w> {
     expected: Expected,
     /// The last row so far, where order counts.
     last: Option<RecordBatch>,
-    writer: ArrowWriter<BufWriter<Arc<File>>>,
+    writer: ArrowWriter<BufWriter<Summed>>,
     half: HalfFile,
 }
 
@@ -195,8 +196,7 @@ impl<'w> Writing<'w> {
     ) -> Result<Writing<'w>> {
         let check = Check::of(def, partition)?;
         let properties = layout::properties(def, expected.rows, expected.sorted)?;
-        let buffered = BufWriter::new(half.file.clone());
-        let writer = ArrowWriter::try_new(buffered, file_schema(def), Some(properties))?;
+        let writer = ArrowWriter::try_new(half.writer(), file_schema(def), Some(properties))?;
         let own = |i: &usize| def.partition_by != Some(def.columns[*i].name);
         Ok(Writing {
             at,
@@ -237,10 +237,10 @@ impl<'w> Writing<'w> {
     /// Those of writing it.
     pub(super) fn finish(mut self) -> Result<DataFile> {
         let metadata = self.writer.finish()?;
-        self.writer.inner_mut().flush().map_err(Error::io(&self.half.full))?;
-        let size = self.half.keep(self.at, &format!("{}/{}", self.def.name, self.path))?;
+        let (path, size) =
+            self.half.keep(self.at, self.def, &self.path, self.writer.inner_mut())?;
         Ok(DataFile {
-            path: self.path,
+            path,
             size,
             rows: u64::try_from(metadata.file_metadata().num_rows()).unwrap_or(0),
             partition: self.partition,
@@ -271,27 +271,40 @@ impl HalfFile {
     }
 
     /// Where to write.
-    pub(super) fn file(&self) -> Arc<File> {
-        self.file.clone()
+    pub(super) fn writer(&self) -> BufWriter<Summed> {
+        Summed::buffered(self.file.clone())
     }
 
-    /// Makes what was written durable under this name in the store, and gives its bytes.
+    /// Makes what was written durable as this file of the table, and gives its path there, which
+    /// has a sum in it, and its bytes.
     ///
     /// # Errors
     /// [`Error::Io`]; those of sending an object.
-    pub(super) fn keep(&mut self, at: &Location, name: &str) -> Result<u64> {
+    pub(super) fn keep(
+        &mut self,
+        at: &Location,
+        def: &TableDef,
+        path: &str,
+        written: &mut BufWriter<Summed>,
+    ) -> Result<(String, u64)> {
         let HalfFile { file, full, .. } = self;
+        written.flush().map_err(Error::io(&*full))?;
+        let path = sums::with_sum(path, written.get_ref().sum());
+        let name = format!("{}/{path}", def.name);
         let size = file.metadata().map_err(Error::io(&*full))?.len();
         match at {
-            Location::Folder(_) => file.sync_all().map_err(Error::io(&*full))?,
+            Location::Folder(_) => {
+                file.sync_all().map_err(Error::io(&*full))?;
+                fs::rename(&*full, at.join(&name)).map_err(Error::io(&*full))?;
+            }
             Location::Bucket(place) => {
                 let mut file = file.try_clone().map_err(Error::io(&*full))?;
                 file.rewind().map_err(Error::io(&*full))?;
-                place.send(name, file, size)?;
+                place.send(&name, file, size)?;
             }
         }
         self.vanishes = false;
-        Ok(size)
+        Ok((path, size))
     }
 }
 

@@ -26,6 +26,7 @@ use super::asked::{self, Asked, Bounds, Comparison};
 use super::delta::{ActiveFile, Table};
 use super::dictionary::{Dictionary, Words};
 use super::layout::has_dictionary;
+use crate::panics::caught;
 use crate::table::Column;
 
 /// With fewer files the engine may as well open all of them.
@@ -149,7 +150,8 @@ impl Files {
 
     fn that_may_hold(&self, question: &Question, mut files: Vec<usize>) -> Vec<usize> {
         // Whoever reads a file that cannot be read says what is wrong with it.
-        files.retain(|file| self.may_hold(*file, question).unwrap_or(true));
+        let may_hold = |file| caught(|| self.may_hold(file, question).unwrap_or(true));
+        files.retain(|file| may_hold(*file).unwrap_or(true));
         files
     }
 

@@ -25,7 +25,7 @@
 //!
 //! Everything that knows Delta Lake is in this room. No file or folder name is ever made from text
 //! that came out of a log: table names are constants, partition values are checked dates, data
-//! files are named by random ids.
+//! files are named by random ids, and by the sum of their bytes.
 
 mod asked;
 pub mod check;
@@ -46,6 +46,7 @@ mod parts;
 mod read;
 mod snapshot;
 mod stats;
+mod sums;
 mod transaction;
 pub mod vacuum;
 

@@ -16,6 +16,7 @@ use parquet::file::metadata::{FooterTail, PageIndexPolicy, ParquetMetaData};
 
 use super::location::Location;
 use crate::error::{Error, Result};
+use crate::panics::caught;
 use crate::sources::s3::Prefix;
 
 /// Bytes that are fetched from the end of an object in the hope that all of its footer is there.
@@ -78,7 +79,7 @@ impl Opened {
     pub(super) fn metadata(&self, pages: PageIndexPolicy) -> Result<ArrowReaderMetadata> {
         let read = |pages| {
             let options = ArrowReaderOptions::new().with_offset_index_policy(pages);
-            ArrowReaderMetadata::load(&self.file, options).map_err(|e| self.damaged(&e))
+            self.guarded(|| ArrowReaderMetadata::load(&self.file, options))
         };
         let Some((.., fetched_from)) = &self.remote else { return read(pages) };
         let footer = self.footer_bytes()?;
@@ -161,6 +162,12 @@ impl Opened {
         let mut file = &self.file;
         let written = file.seek(SeekFrom::Start(from)).and_then(|_| file.write_all(bytes));
         written.map_err(Error::io(std::env::temp_dir()))
+    }
+
+    /// Reads with Parquet, whose panics are damage of the file.
+    pub(super) fn guarded<T>(&self, read: impl FnOnce() -> Result<T, ParquetError>) -> Result<T> {
+        let read = caught(read).unwrap_or_else(|said| Err(ParquetError::General(said)));
+        read.map_err(|e| self.damaged(&e))
     }
 
     /// What Parquet cannot make sense of.

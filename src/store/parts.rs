@@ -21,6 +21,7 @@ use parquet::schema::types::TypePtr;
 use super::datafile::{self, DataFile, HalfFile};
 use super::location::Location;
 use super::opened::Opened;
+use super::sums::{self, Summed};
 use super::{layout, stats};
 use crate::error::{Error, Result};
 use crate::table::TableDef;
@@ -83,6 +84,8 @@ pub(super) fn without(
     }
     let opened = Opened::open(at, &at.join(def.name).join(path))?;
     opened.bring_all()?;
+    // What is copied unread would be whole by its new name.
+    sums::check(&at.join(def.name).join(path), opened.file())?;
     let metadata = &read_metadata(opened.file()).map_err(|e| opened.damaged(&e))?;
     let counts = group_counts(metadata).filter(|counts| counts.len() == names.len());
     let total = |counts: &Vec<usize>| counts.iter().sum::<usize>() == metadata.num_row_groups();
@@ -135,8 +138,8 @@ fn copy(at: &Location, def: &TableDef, all: &[Groups]) -> Result<DataFile> {
     let properties = layout::properties(def, 0, false)?.into_builder();
     let properties =
         properties.set_key_value_metadata(Some(vec![said].into_iter().chain(arrow).collect()));
-    let out = BufWriter::new(half.file());
-    let mut writer = SerializedFileWriter::new(out, schema, Arc::new(properties.build()))?;
+    let mut out = half.writer();
+    let mut writer = SerializedFileWriter::new(&mut out, schema, Arc::new(properties.build()))?;
     for groups in all {
         for number in groups.numbers.clone() {
             copy_group(&mut writer, groups, number)?;
@@ -144,14 +147,14 @@ fn copy(at: &Location, def: &TableDef, all: &[Groups]) -> Result<DataFile> {
     }
     let metadata = writer.finish()?;
     drop(writer);
-    let size = half.keep(at, &format!("{}/{path}", def.name))?;
+    let (path, size) = half.keep(at, def, &path, &mut out)?;
     let rows = u64::try_from(metadata.file_metadata().num_rows()).unwrap_or(0);
     let stats = stats::json(def, &metadata);
     Ok(DataFile { path, size, rows, partition: None, stats, modified_at: datafile::now_millis() })
 }
 
 fn copy_group(
-    writer: &mut SerializedFileWriter<BufWriter<Arc<File>>>,
+    writer: &mut SerializedFileWriter<&mut BufWriter<Summed>>,
     from: &Groups,
     number: usize,
 ) -> Result<()> {

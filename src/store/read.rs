@@ -9,7 +9,7 @@ use arrow::array::{ArrayRef, BooleanArray, Date32Array, RecordBatch, new_null_ar
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ParquetRecordBatchReaderBuilder, RowSelection,
+    ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
 };
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
@@ -76,11 +76,17 @@ impl Select<'_> {
         let mask = projection(&builder, self.judge_by.iter().copied());
         file.bring(metadata.metadata(), &[&mask], groups)?;
         let mut passed = Vec::new();
-        for batch in builder.with_projection(mask).with_batch_size(BATCH_ROWS).build()? {
-            passed.push((self.judge)(&batch.map_err(|e| file.damaged(&e.into()))?)?);
+        let builder = builder.with_projection(mask).with_batch_size(BATCH_ROWS);
+        let mut batches = file.guarded(|| builder.build())?;
+        while let Some(batch) = next(file, &mut batches)? {
+            passed.push((self.judge)(&batch)?);
         }
         Ok(RowSelection::from_filters(&passed))
     }
+}
+
+fn next(file: &Opened, batches: &mut ParquetRecordBatchReader) -> Result<Option<RecordBatch>> {
+    file.guarded(|| batches.next().transpose().map_err(ParquetError::from))
 }
 
 type Builder = ParquetRecordBatchReaderBuilder<File>;
@@ -175,9 +181,11 @@ fn open(
     file.bring(metadata.metadata(), &[&mask], &groups)?;
     let (columns, schema) = (columns.to_vec(), schema.clone());
     let partition = partition.map(str::to_owned);
-    let batches = builder.with_projection(mask).with_batch_size(rows).build()?;
+    let builder = builder.with_projection(mask).with_batch_size(rows);
+    let mut batches = file.guarded(|| builder.build())?;
+    let batches = std::iter::from_fn(move || next(&file, &mut batches).transpose());
     Ok(batches.map(move |batch| {
-        let batch = batch.map_err(|e| file.damaged(&e.into()))?;
+        let batch = batch?;
         let arrays = columns
             .iter()
             .map(|c| match batch.column_by_name(c.name) {

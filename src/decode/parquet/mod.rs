@@ -10,9 +10,7 @@ mod pages;
 mod thrift;
 
 use std::borrow::Cow;
-use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Once};
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use parquet::arrow::arrow_reader::{
@@ -27,6 +25,7 @@ use super::raw::RawRecord;
 use super::reject::{Inside, Limits, Place, Reject, message_of};
 use super::stream::Item;
 use super::table::Layout;
+use crate::panics::caught;
 use pages::{Pages, Shared};
 
 pub use pages::Source;
@@ -263,26 +262,9 @@ enum Trouble {
     NoLog(String),
 }
 
-/// The library is not proof against bytes that were made up; a panic in it is damage of the file.
+/// A panic of the library is damage of the file.
 fn guarded<T>(work: impl FnOnce() -> Result<T, Trouble>) -> Result<T, Trouble> {
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| {
-        let usual = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |info| {
-            if !GUARDED.get() {
-                usual(info);
-            }
-        }));
-    });
-    GUARDED.set(true);
-    let done = catch_unwind(AssertUnwindSafe(work));
-    GUARDED.set(false);
-    done.unwrap_or_else(|_| Err(Trouble::Damage("corrupt data".to_owned())))
-}
-
-thread_local! {
-    /// Whether a panic here is expected, and nothing for people to read.
-    static GUARDED: Cell<bool> = const { Cell::new(false) };
+    caught(work).unwrap_or_else(|_| Err(Trouble::Damage("corrupt data".to_owned())))
 }
 
 fn said(e: &dyn std::error::Error) -> String {
