@@ -4,6 +4,7 @@
 
 use std::any::Any;
 use std::cell::Cell;
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::sync::{Mutex, Once, PoisonError};
 
@@ -12,8 +13,11 @@ thread_local! {
     static QUIET: Cell<bool> = const { Cell::new(false) };
 }
 
-/// The last quiet panic: what it said, and in which line of which library.
-static LAST: Mutex<Option<(String, String)>> = Mutex::new(None);
+/// The last quiet panics: what each said, and in which line of which library.
+static LAST: Mutex<VecDeque<(String, String)>> = Mutex::new(VecDeque::new());
+
+/// Of several threads each may panic before the first is told.
+const MOST_KEPT: usize = 16;
 
 /// Runs what may panic; a panic comes back as what it said.
 pub fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
@@ -34,8 +38,9 @@ pub fn keep_quiet() {
 #[expect(clippy::needless_pass_by_value, reason = "what is caught is used up")]
 pub fn said(panic: Box<dyn Any + Send>) -> String {
     let message = text(&*panic);
-    let last = LAST.lock().unwrap_or_else(PoisonError::into_inner).take();
-    match last.filter(|(said, _)| *said == message) {
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    let kept = last.iter().position(|(said, _)| *said == message);
+    match kept.and_then(|kept| last.remove(kept)) {
         Some((_, place)) => format!("{message} ({place})"),
         None => message,
     }
@@ -53,7 +58,9 @@ fn install() {
         std::panic::set_hook(Box::new(move |info| {
             if QUIET.get() {
                 let kept = (text(info.payload()), place(info));
-                *LAST.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
+                let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+                last.truncate(MOST_KEPT - 1);
+                last.push_front(kept);
             } else {
                 usual(info);
             }
