@@ -31,6 +31,7 @@ mod oracle;
 mod parquet;
 mod readme;
 mod redact;
+mod refuted;
 mod report;
 mod rivals;
 mod s3;

@@ -31,8 +31,11 @@ pub fn asked(linked: &Linked, principals: &BTreeSet<(String, String)>) -> BTreeS
             ask(Question::Key(key));
         }
     }
-    // Of accounts without sessions as well: they may come.
-    principals.iter().for_each(|(account, id)| ask(Question::SessionsOf(account, id)));
+    // Of accounts without logs as well: they may come.
+    for (account, id) in principals {
+        ask(Question::SessionsOf(account, id));
+        ask(Question::HasLogs(account));
+    }
     let arns = linked.grants.iter().map(|grant| &grant.grant.sign_in_session_arn);
     let arns = arns.chain(linked.credentials.iter().map(|c| &c.facts.sign_in_session_arn));
     arns.flatten().for_each(|arn| ask(Question::SignInSession(arn)));

@@ -154,7 +154,7 @@ impl<'r> Run<'r> {
         let mut found = HashMap::new();
         let wanted = self.earlier_callers(piece, facts, &mut found)?;
         let names = &self.sources.undated.names;
-        let known = principals.iter().filter(|(account, _)| names.has_sessions_of(account));
+        let known = principals.iter().filter(|(account, _)| names.has_logs_of(account));
         let about: HashSet<i64> =
             known.map(|(account, id)| number_of_principal(Some((account, id)))).collect();
         let since = piece.from.saturating_sub(LONGEST + MARGIN);

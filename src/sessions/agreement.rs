@@ -33,6 +33,24 @@ pub(super) fn same_principal(grant: &Grant, facts: &CredentialFacts) -> bool {
     }
 }
 
+/// Whether what the calls show rules out that a grant issued their credentials, though principal and second
+/// agree: another `sourceIdentity`, which nobody can change, or the console, which AssumeRoot never
+/// reaches. Sources: IAM User Guide, "Monitor and control actions taken with assumed roles" and "Perform a
+/// privileged task".
+pub(super) fn refutes(grant: &Grant, facts: &CredentialFacts) -> bool {
+    let shown = grant.source_identity.as_ref().zip(facts.source_identity.as_ref());
+    let in_console = grant.kind == "AssumeRoot" && facts.from_console;
+    in_console || shown.is_some_and(|(set, shown)| set != shown)
+}
+
+/// Whether it is a sign-in to the console, one second after the grant.
+pub(super) fn signs_in_after(grant: &Grant, facts: &CredentialFacts) -> bool {
+    let borrowed = matches!(facts.identity_type.as_deref(), Some("AssumedRole" | "FederatedUser"));
+    facts.signed_in
+        && borrowed
+        && second_of(facts).is_some_and(|second| second - grant.second() == 1)
+}
+
 /// Whether the role agrees, as far as both sides show it; `None` where they show nothing to compare.
 /// Where the response shows no principal, the session names may differ: Lambda's do.
 pub(super) fn role_agrees(grant: &Grant, facts: &CredentialFacts) -> Option<bool> {

@@ -44,13 +44,18 @@ pub(super) fn is_old_identity_center(facts: &CredentialFacts) -> bool {
 
 /// AssumeRoot sessions last 15 minutes at the most, reach IAM, S3 and SQS only, and never the console.
 /// Sources: STS API Reference, "AssumeRoot"; IAM User Guide, "Perform a privileged task".
+///
+/// What is refused, or a service does on the caller's behalf, proves nothing.
 pub(super) fn surely_not_assumed(facts: &CredentialFacts) -> bool {
     const LONGEST: i64 = (900 + 60) * crate::model::time::SECOND;
+    let long = facts.created.zip(facts.last_success_at).is_some_and(|(c, l)| l - c > LONGEST);
+    facts.from_console || facts.went_far || long
+}
+
+/// Whether a service is beyond the reach of AssumeRoot sessions.
+pub(super) fn is_far(event_source: &str) -> bool {
     let reach = ["iam.amazonaws.com", "s3.amazonaws.com", "sqs.amazonaws.com", "sts.amazonaws.com"];
-    let mut sources = facts.event_sources.values().map(|s| s.strip_suffix(".cn").unwrap_or(s));
-    let elsewhere = sources.any(|s| !reach.contains(&s));
-    let long = facts.created.zip(facts.last_event_at).is_some_and(|(c, l)| l - c > LONGEST);
-    facts.from_console || elsewhere || long
+    !reach.contains(&event_source.strip_suffix(".cn").unwrap_or(event_source))
 }
 
 /// Services that a record names by itself, with no grant at hand: fields and role paths that only

@@ -23,8 +23,8 @@
 use hashbrown::{HashMap, HashSet};
 
 use super::agreement::{
-    fits_identity_center, fits_long_term_key, fits_pod, may_have_switched, role_agrees, same_key,
-    same_kind, same_principal, second_of,
+    fits_identity_center, fits_long_term_key, fits_pod, may_have_switched, refutes, role_agrees,
+    same_key, same_kind, same_principal, second_of, signs_in_after,
 };
 use super::facts::CredentialFacts;
 use super::twins::WholeGrant;
@@ -54,6 +54,8 @@ const USED_EARLY: i64 = 60 * time::SECOND;
 /// not a hop.
 pub const LOGIN_PROFILE: &str = "login_profile";
 
+/// The rule of what a sign-in to the console begins, or follows on.
+pub const CONSOLE_LOGIN: &str = "console_login";
 /// The rule of credentials that principal and second join to a grant.
 pub const CREATION_TIME: &str = "creation_time";
 /// The rule of calls that services make with the caller's authority.
@@ -66,7 +68,7 @@ pub const CONSOLE_SWITCH: &str = "console_switch";
 pub const POD_IDENTITY: &str = "pod_identity";
 
 /// Rungs of the ladder below which only hints are left.
-const RUNGS: usize = 7;
+pub(super) const RUNGS: usize = 7;
 /// The last rung on which keys stand; long-term keys and those off by a second included.
 const LAST_BY_KEY: usize = 1;
 /// The rung of the console's own records of a role switch.
@@ -219,7 +221,7 @@ impl<'f> Index<'f> {
         if found.is_empty() && facts.signed_in {
             found = self.before_sign_in(id, facts, Join::SigninToken, "signin_token");
             if found.is_empty() {
-                found = self.before_sign_in(id, facts, Join::Issued, "console_login");
+                found = self.before_sign_in(id, facts, Join::Issued, CONSOLE_LOGIN);
             }
             found.extend(self.password_before(facts));
         }
@@ -267,7 +269,7 @@ impl<'f> Index<'f> {
     /// The console's records of switching to the session that name somebody else than those who are
     /// found by principal and second: their calls cannot be told from each other.
     fn unconfirmed_switches(&self, found: &[Candidate], bridges: &[Candidate]) -> Vec<Candidate> {
-        let by_second = |c: &Candidate| [CREATION_TIME, FORWARDED].contains(&c.rule);
+        let by_second = |c: &Candidate| is_by_second(c, self.grants);
         if found.is_empty() || !found.iter().all(by_second) {
             return Vec::new();
         }
@@ -352,6 +354,7 @@ impl<'f> Index<'f> {
             Join::Issued if second_of(facts).is_none() || !same_principal(grant, facts) => {
                 Verdict::No
             }
+            Join::Issued if refutes(grant, facts) => Verdict::No,
             Join::Issued => match self.keys_decide(grant, facts) {
                 Keys::Differ => Verdict::OtherKey(Candidate {
                     grant: i,
@@ -363,6 +366,8 @@ impl<'f> Index<'f> {
                     at(3 + usize::from(off > 0), by_second, Strength::Inferred)
                 }
                 Keys::Silent if off == 0 => at(3, by_second, Strength::Exact),
+                // A sign-in begins a session of its own; the grant's is another one.
+                _ if signs_in_after(grant, facts) => at(4, CONSOLE_LOGIN, Strength::Inferred),
                 _ => at(3 + usize::from(off > 0), by_second, Strength::Inferred),
             },
             Join::SignIn if !same_kind(grant, facts) || !same_principal(grant, facts) => {
@@ -371,12 +376,12 @@ impl<'f> Index<'f> {
             // A role signs in with credentials that something else issued; what the console calls after
             // that belongs to the sign-in.
             Join::SignIn if grant.child.identity_type == "AssumedRole" && off == 0 => {
-                at(6, "console_login", Strength::Inferred)
+                at(6, CONSOLE_LOGIN, Strength::Inferred)
             }
             Join::SignIn if grant.child.identity_type == "AssumedRole" => Verdict::No,
             Join::SignIn if off == 0 && forwarded => at(3, FORWARDED, Strength::Exact),
-            Join::SignIn if off == 0 => at(3, "console_login", Strength::Exact),
-            Join::SignIn => at(4, "console_login", Strength::Inferred),
+            Join::SignIn if off == 0 => at(3, CONSOLE_LOGIN, Strength::Exact),
+            Join::SignIn => at(4, CONSOLE_LOGIN, Strength::Inferred),
             Join::SignInSession if same_kind(grant, facts) && same_principal(grant, facts) => {
                 at(2, "sign_in_session", Strength::Exact)
             }
@@ -444,9 +449,7 @@ impl<'f> Index<'f> {
         join: Join,
         rule: &'static str,
     ) -> Vec<Candidate> {
-        let federated =
-            join == Join::SigninToken && facts.identity_type.as_deref() == Some("FederatedUser");
-        let role = facts.identity_type.as_deref() == Some("AssumedRole") || federated;
+        let role = matches!(facts.identity_type.as_deref(), Some("AssumedRole" | "FederatedUser"));
         let (Some(second), Some(principal), true) =
             (second_of(facts), facts.principal_id.as_deref(), role)
         else {
@@ -463,6 +466,7 @@ impl<'f> Index<'f> {
                     && grant.child.partition == facts.partition
                     && grant.child.account_id == facts.account_id
                     && (0..=SIGN_IN_WINDOW).contains(&before)
+                    && !refutes(grant, facts)
             })
             .map(|i| Candidate { grant: *i, rule, strength: Strength::Inferred })
             .collect()
@@ -482,6 +486,13 @@ impl<'f> Index<'f> {
             .max_by_key(|i| (self.grants[*i].grant.event_time, *i))?;
         Some(Candidate { grant, rule: LOGIN_PROFILE, strength: Strength::Inferred })
     }
+}
+
+/// Whether principal and second join a credential to what was issued, so that a grant which is missing
+/// could have issued it as well.
+pub(super) fn is_by_second(candidate: &Candidate, grants: &[WholeGrant]) -> bool {
+    [CREATION_TIME, FORWARDED].contains(&candidate.rule)
+        || (candidate.rule == CONSOLE_LOGIN && grants[candidate.grant].grant.join == Join::Issued)
 }
 
 /// What was found on each rung.

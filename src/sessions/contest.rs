@@ -34,7 +34,9 @@ pub(super) fn refuse_contested<'f>(
     all: impl Iterator<Item = &'f CredentialFacts>,
     grants: &'f [WholeGrant<'f>],
 ) {
-    let claimants: Vec<Option<Claimant>> = all.map(claimant).collect();
+    let all: Vec<&CredentialFacts> = all.collect();
+    let ids = ids_by_arn(&all);
+    let claimants: Vec<Option<Claimant>> = all.iter().map(|facts| claimant(facts, &ids)).collect();
     let mut claims: Claims = Claims::new();
     for (candidates, claimant) in found.iter().zip(&claimants) {
         let Some(claimant) = claimant else { continue };
@@ -55,9 +57,29 @@ pub(super) fn refuse_contested<'f>(
     }
 }
 
-fn claimant(facts: &CredentialFacts) -> Option<Claimant<'_>> {
-    let principal = facts.principal_id.as_deref().or(facts.principal_arn.as_deref())?;
-    Some((principal, second_of(facts)))
+/// Principal ids by the ARN and the second that other calls show with them.
+fn ids_by_arn<'f>(all: &[&'f CredentialFacts]) -> HashMap<Claimant<'f>, &'f str> {
+    let mut ids: HashMap<Claimant, &str> = HashMap::new();
+    for facts in all {
+        if let (Some(id), Some(arn)) = (&facts.principal_id, &facts.principal_arn) {
+            let known = ids.entry((arn, second_of(facts))).or_insert(id);
+            *known = id.as_str().min(known);
+        }
+    }
+    ids
+}
+
+/// A call without principal id is of the session that shows the same ARN, and is no claim of its own.
+fn claimant<'f>(
+    facts: &'f CredentialFacts,
+    ids: &HashMap<Claimant<'f>, &'f str>,
+) -> Option<Claimant<'f>> {
+    let second = second_of(facts);
+    let by_arn = || {
+        let arn = facts.principal_arn.as_deref()?;
+        Some(ids.get(&(arn, second)).copied().unwrap_or(arn))
+    };
+    Some((facts.principal_id.as_deref().or_else(by_arn)?, second))
 }
 
 /// The candidates that claim to have issued this very session; a sign-in or a token may lead to several.

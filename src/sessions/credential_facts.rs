@@ -47,6 +47,8 @@ pub struct CredentialFacts {
     pub from_console: bool,
     /// A sign-in event stands at its start.
     pub signed_in: bool,
+    /// A call of its own succeeded at a service that AssumeRoot sessions do not reach.
+    pub went_far: bool,
     /// It called the sign-in service, which takes credentials to the console or signs programs in.
     pub at_sign_in_service: bool,
     /// It asked for credentials: others may come of it.
@@ -143,6 +145,7 @@ impl CredentialFacts {
         self.assumed_root |= other.assumed_root;
         self.from_console |= other.from_console;
         self.signed_in |= other.signed_in;
+        self.went_far |= other.went_far;
         self.at_sign_in_service |= other.at_sign_in_service;
         self.obtains |= other.obtains;
         self.claimed_only |= other.claimed_only;

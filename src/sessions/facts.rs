@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
+use super::by_record::is_far;
 pub use super::credential_facts::CredentialFacts;
 use super::credential_facts::{keep_smaller, merge_identity};
 use super::names::Names;
@@ -206,6 +207,7 @@ impl CredentialFacts {
         let forwarded = event.identity.columns.invoked_by.is_some();
         if !event.failed && !forwarded {
             self.last_success_at = self.last_success_at.max(Some(event.event_time));
+            self.went_far = self.went_far || is_far(event.event_source);
         }
         self.events += 1;
         self.writes += u64::from(event.read_only == Some(false));

@@ -10,11 +10,18 @@ use super::origin::Origin;
 use crate::model::ids;
 use crate::model::strength::Strength;
 
+/// Whether a service makes these calls; the console, which shows as `AWS Internal`, is no other service.
+fn is_forward(facts: &CredentialFacts) -> bool {
+    facts.is_forwarded()
+        && facts.access_key_id.is_some()
+        && facts.created.is_some()
+        && facts.invoked_by.as_deref() != Some("AWS Internal")
+}
+
 /// The user's own session that a forward session belongs to, as id.
 pub fn long_term(facts: &CredentialFacts) -> Option<String> {
     let user = facts.identity_type.as_deref() == Some("IAMUser");
-    let forward = facts.is_forwarded() && facts.access_key_id.is_some();
-    if !user || !forward || facts.created.is_none() {
+    if !user || !is_forward(facts) {
         return None;
     }
     let (account, principal) = (facts.account_id.as_deref()?, facts.principal_id.as_deref()?);
@@ -28,8 +35,7 @@ pub(super) fn note(
     origin: &mut Origin,
     key: impl Fn(&str) -> Option<usize>,
 ) {
-    let forward = facts.is_forwarded() && facts.access_key_id.is_some();
-    if !forward || facts.created.is_none() || origin.link_rule.is_some() {
+    if !is_forward(facts) || origin.link_rule.is_some() {
         return;
     }
     origin.link_rule = Some(FORWARDED);

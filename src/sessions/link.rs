@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hashbrown::{HashMap, HashSet};
 
-use super::candidates::{CONSOLE_SWITCH, CREATION_TIME, Candidates, FORWARDED, Index};
+use super::candidates::{CONSOLE_SWITCH, Candidate, Candidates, Index, RUNGS, is_by_second};
 pub use super::candidates::{MARGIN, SIGN_IN_SESSION};
 use super::contest::refuse_contested;
 use super::corrections::corrected;
@@ -121,8 +121,9 @@ pub fn link<'f>(facts: &'f Facts, scope: Scope, outside: Outside) -> Linked<'f> 
     let console = console_sessions(known.iter().map(|(_, facts)| facts.as_ref()));
     let index = Index::new(&grants, console.iter().map(String::as_str).collect());
     let mut found = on_all_cores(&known, |(id, facts)| index.of(id, facts));
-    withhold_where_a_grant_is_missing(&mut found, known.iter().map(|(_, facts)| facts.as_ref()));
-    refuse_contested(&mut found, known.iter().map(|(_, facts)| facts.as_ref()), &grants);
+    let all = || known.iter().map(|(_, facts)| facts.as_ref());
+    withhold_where_a_grant_is_missing(&mut found, all(), &grants);
+    refuse_contested(&mut found, all(), &grants);
     let unused = unused_credentials(&grants, &found, facts, scope);
     let (mut ids, mut all): (Vec<_>, Vec<_>) = known.into_iter().unzip();
     for (id, facts) in unused {
@@ -154,7 +155,9 @@ pub fn link<'f>(facts: &'f Facts, scope: Scope, outside: Outside) -> Linked<'f> 
         let all: Vec<&CredentialFacts> = all.iter().map(AsRef::as_ref).collect();
         let expiries = expiries(&found, &given, &grants);
         let callers = |id: &str| facts.credentials.get(id).map(AsRef::as_ref);
-        seen_from_outside(facts.shared_calls.iter(), &copies, callers, &all, &expiries)
+        let has_logs = |account: &str| outside.names.has_logs_of(account);
+        let calls = facts.shared_calls.iter().filter(|call| !copies.contains_key(&call.record()));
+        seen_from_outside(calls, callers, has_logs, &all, &expiries)
     };
     let first = all.len();
     for stand_in in &seen.stand_ins {
@@ -324,6 +327,7 @@ fn console_sessions<'f>(all: impl Iterator<Item = &'f CredentialFacts>) -> BTree
 fn withhold_where_a_grant_is_missing<'f>(
     found: &mut [Candidates],
     all: impl Iterator<Item = &'f CredentialFacts>,
+    grants: &[WholeGrant],
 ) {
     let all: Vec<&CredentialFacts> = all.collect();
     let lacking: HashSet<&str> = found
@@ -334,10 +338,10 @@ fn withhold_where_a_grant_is_missing<'f>(
         .collect();
     for (candidates, facts) in found.iter_mut().zip(&all) {
         let doubtful = facts.session_id.as_deref().is_some_and(|id| lacking.contains(id));
-        let by_second = |rule| [CREATION_TIME, FORWARDED].contains(&rule);
-        let mut rules = candidates.found.iter().map(|c| c.rule);
-        let any = rules.clone().any(by_second);
-        if doubtful && any && rules.all(|rule| by_second(rule) || rule == CONSOLE_SWITCH) {
+        let by_second = |c: &Candidate| candidates.rung < RUNGS && is_by_second(c, grants);
+        let any = candidates.found.iter().any(by_second);
+        let all = |c: &Candidate| by_second(c) || c.rule == CONSOLE_SWITCH;
+        if doubtful && any && candidates.found.iter().all(all) {
             candidates.refuse_all();
         }
     }

@@ -32,7 +32,7 @@ pub struct Names {
     stores: BTreeMap<String, BTreeSet<String>>,
     /// Names of users that the logs know, in lower case.
     people: BTreeSet<String>,
-    /// Accounts with sessions of roles or federated users.
+    /// Accounts whose own principals make calls in the logs.
     accounts: BTreeSet<String>,
 }
 
@@ -49,7 +49,8 @@ impl Names {
                 self.learn_identity_center(user, facts.vouched_by.as_deref(), name);
             }
         }
-        if let (Some("AssumedRole" | "FederatedUser"), Some(account)) = (kind, &facts.account_id)
+        let own = matches!(kind, Some("AssumedRole" | "FederatedUser" | "IAMUser" | "Root"));
+        if let Some(account) = facts.account_id.as_ref().filter(|_| own)
             && !self.accounts.contains(account)
         {
             self.accounts.insert(account.clone());
@@ -163,13 +164,15 @@ impl Names {
         self.people.contains(name)
     }
 
-    /// Whether roles or federated users of an account have sessions in the logs.
-    pub fn has_sessions_of(&self, account: &str) -> bool {
+    /// Whether the logs of an account are there, so far as calls of its own principals tell: another
+    /// account's logs show those as `AWSAccount`.
+    pub fn has_logs_of(&self, account: &str) -> bool {
         self.accounts.contains(account)
     }
 
     /// Everything that can be asked for, with a text that is another one when the answer is.
     pub(super) fn each_answer(&self, mut each: impl FnMut(Question, &str)) {
+        self.accounts.iter().for_each(|account| each(Question::HasLogs(account), "yes"));
         for (account, users) in &self.users {
             for (id, arns) in users {
                 let all: Vec<&str> = arns.keys().map(String::as_str).collect();

@@ -33,6 +33,8 @@ pub enum Question<'q> {
     Bearers(&'q str),
     /// Which sessions of this principal are there? Account and principal id.
     SessionsOf(&'q str, &'q str),
+    /// Are the logs of this account there?
+    HasLogs(&'q str),
     /// Which programs were signed in by this sign-in session? Its ARN.
     SignInSession(&'q str),
     /// What is the name of this Identity Center user?

@@ -10,7 +10,6 @@ use std::collections::BTreeMap;
 use hashbrown::HashMap;
 
 use super::facts::{CredentialFacts, RecordId, SharedCall};
-use super::twins::CallerCopies;
 use crate::model::{ids, time};
 
 /// The rule that joins such a call to a session.
@@ -51,19 +50,18 @@ pub(super) struct SeenFromOutside<'f> {
     pub records: Vec<(RecordId<'f>, i64, usize)>,
 }
 
-/// Looks for the callers of all owners' halves whose other half is missing. `all` are the credentials
-/// that `expiries` tells the end of.
+/// Looks for the callers of `calls` whose other half is missing, as far as their own account `has_logs`:
+/// where it has none, the one session that somebody else's logs show need not be the only one. `all` are
+/// the credentials that `expiries` tells the end of.
 pub(super) fn seen_from_outside<'f>(
     calls: impl Iterator<Item = &'f SharedCall>,
-    copies: &CallerCopies,
     outside: impl Fn(&str) -> Option<&'f CredentialFacts>,
+    has_logs: impl Fn(&str) -> bool,
     all: &[&CredentialFacts],
     expiries: &[Option<i64>],
 ) -> SeenFromOutside<'f> {
     let mut seen = SeenFromOutside::default();
-    let mut unpaired = calls
-        .filter(|call| call.names_account_only && !copies.contains_key(&call.record()))
-        .peekable();
+    let mut unpaired = calls.filter(|call| call.names_account_only).peekable();
     if unpaired.peek().is_none() {
         return seen;
     }
@@ -82,6 +80,9 @@ pub(super) fn seen_from_outside<'f>(
         let (Some(account), Some(principal)) = (&caller.account_id, &caller.principal_id) else {
             continue;
         };
+        if !has_logs(account) {
+            continue;
+        }
         let same = by_principal.get(&(account.as_str(), principal.as_str())).into_iter().flatten();
         let live = |i: &&usize| {
             all[**i].partition == caller.partition

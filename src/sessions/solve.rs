@@ -43,7 +43,7 @@ pub fn solve(
     outside: Outside,
 ) -> Vec<Origin> {
     let by_id: HashMap<&str, usize> = nodes.iter().enumerate().map(|(i, n)| (n.id, i)).collect();
-    let solver = Solver { nodes, grants, outside, by_id, callers };
+    let solver = Solver { nodes, grants, outside, by_id, callers, roots: roots(nodes) };
     let parents: Vec<Vec<usize>> = nodes
         .iter()
         .map(|node| {
@@ -89,6 +89,34 @@ struct Solver<'n> {
     outside: Outside<'n>,
     by_id: HashMap<&'n str, usize>,
     callers: &'n HashMap<usize, usize>,
+    /// What the sessions of root show, by id.
+    roots: HashMap<&'n str, Root>,
+}
+
+/// What the calls of a session of root show, whichever of its keys they were made with.
+#[derive(Clone, Copy, PartialEq)]
+enum Root {
+    /// Nothing that tells.
+    Untold,
+    /// Root itself signed in.
+    Itself,
+    /// AssumeRoot made the session.
+    Assumed,
+}
+
+fn roots<'n>(nodes: &[Node<'n>]) -> HashMap<&'n str, Root> {
+    let mut roots = HashMap::new();
+    let own = nodes.iter().filter(|node| node.given.is_none()).map(|node| node.facts);
+    for facts in own.filter(|facts| facts.identity_type.as_deref() == Some("Root")) {
+        let Some(session) = facts.session_id.as_deref() else { continue };
+        let root = roots.entry(session).or_insert(Root::Untold);
+        if facts.assumed_root {
+            *root = Root::Assumed;
+        } else if *root == Root::Untold && surely_not_assumed(facts) {
+            *root = Root::Itself;
+        }
+    }
+    roots
 }
 
 impl Solver<'_> {
@@ -238,7 +266,7 @@ impl Solver<'_> {
             self.note_link(i, &mut origin);
             return origin;
         }
-        if !facts.assumed_root && surely_not_assumed(facts) {
+        if self.roots.get(facts.session_id.as_deref().unwrap_or("")) == Some(&Root::Itself) {
             return self.root_itself(facts);
         }
         Origin::unknown("root_session_without_grant", label_of(facts))
@@ -390,7 +418,13 @@ impl Solver<'_> {
     /// Callers that have no session: what their record says is all there is.
     fn outside(&self, facts: &CredentialFacts) -> Origin {
         let text = |field: &Option<String>| field.clone();
-        let named = || text(&facts.user_name).or_else(|| text(&facts.principal_id));
+        // Of a name in two parts the second may be hidden, or empty: then it names nobody.
+        let names_one = |name: &String| {
+            let last = name.rsplit(':').next().unwrap_or("");
+            !last.is_empty() && last != "HIDDEN_DUE_TO_SECURITY_REASONS"
+        };
+        let names = [&facts.user_name, &facts.principal_id];
+        let named = || names.into_iter().flatten().find(|name| names_one(name)).cloned();
         match facts.identity_type.as_deref() {
             Some("AWSService") | None if facts.invoked_by.is_some() => {
                 Origin::start("AWSService", text(&facts.invoked_by), None)

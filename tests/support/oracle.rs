@@ -327,6 +327,8 @@ struct Found<'r> {
     /// One of its own calls would fit as well.
     doubled: bool,
     rung: usize,
+    /// When a role or federated user signed in to the console, if it is a sign-in.
+    signed_in: Option<i64>,
 }
 
 const HAVE_SESSIONS: [&str; 4] = ["AssumedRole", "FederatedUser", "IAMUser", "Root"];
@@ -502,7 +504,13 @@ impl<'r> Oracle<'r> {
             }
             "SAMLUser" | "WebIdentityUser" => {
                 let provider = text(record, "/userIdentity/identityProvider");
-                Answer::of(kind(record), user.or(principal), None).borne_by(None, provider)
+                let hidden = |name: &&str| {
+                    name.ends_with(':') || name.ends_with(":HIDDEN_DUE_TO_SECURITY_REASONS")
+                };
+                let named = [user, principal].into_iter().flatten().find(|name| !hidden(name));
+                named.map_or_else(Answer::unknown, |name| {
+                    Answer::of(kind(record), Some(name), None).borne_by(None, provider)
+                })
             }
             "AWSService" | "" => match text(record, "/userIdentity/invokedBy") {
                 Some(service) => Answer::of("AWSService", Some(service), None),
@@ -621,6 +629,12 @@ impl<'r> Oracle<'r> {
     fn seen_from_outside(&self, record: Record<'r>, path: &mut Path<'r>) -> Option<Answer> {
         let principal = text(record, "/userIdentity/principalId")?;
         let account = text(record, "/userIdentity/accountId")?;
+        let of_its_logs = |r: &Record<'r>| {
+            HAVE_SESSIONS.contains(&kind(r)) && text(r, "/userIdentity/accountId") == Some(account)
+        };
+        if !self.records.iter().any(of_its_logs) {
+            return None;
+        }
         let at = time_of(record);
         let live = |r: &&Record<'r>| {
             ["AssumedRole", "FederatedUser"].contains(&kind(r))
@@ -771,11 +785,15 @@ impl<'r> Oracle<'r> {
                 let flag = |r: &Record<'r>| {
                     text(r, "/userIdentity/sessionContext/assumedRoot") == Some("true")
                 };
-                let flagged = mine.iter().any(flag);
+                let session = self.same_session(record);
+                let flagged = match created(record) {
+                    Some(_) => session.iter().any(flag),
+                    None => mine.iter().any(flag),
+                };
                 let by_itself = match grants.len() {
                     0 => {
                         !flagged
-                            && (created(record).is_none() || surely_root(&mine, created(record)))
+                            && (created(record).is_none() || surely_root(&session, created(record)))
                     }
                     _ => assumed == 0,
                 };
@@ -833,7 +851,9 @@ impl<'r> Oracle<'r> {
     /// Whether more sessions claim the same events, by evidence as good, than there are events.
     fn is_contested(&self, found: &Found<'r>) -> bool {
         let claimed = |found: &Found<'r>| -> Vec<Record<'r>> {
-            let by_issue = |g: &Record| issues(g) && found.rung < BRIDGE && found.rung != 2;
+            let follows = |g: &Record| found.signed_in == Some(time_of(g) + 1);
+            let by_issue =
+                |g: &Record| issues(g) && found.rung < BRIDGE && found.rung != 2 && !follows(g);
             let by_request = |g: &Record| event_name(g) == "AssumeRoleForPodIdentity";
             found.grants.iter().copied().filter(|g| by_issue(g) || by_request(g)).collect()
         };
@@ -847,7 +867,7 @@ impl<'r> Oracle<'r> {
             let of = self.found_of(other, &self.same_credential(other));
             let rival = claimed(&of).iter().any(|g| events.iter().any(|e| same(e, g)));
             let principal = text(other, "/userIdentity/principalId");
-            let principal = principal.or_else(|| text(other, "/userIdentity/arn"));
+            let principal = principal.or_else(|| self.principal_by_arn(other));
             if let Some(principal) = principal.filter(|_| rival && of.rung <= found.rung) {
                 claimants.insert((principal, created(other)));
             }
@@ -864,6 +884,21 @@ impl<'r> Oracle<'r> {
             claimants.iter().filter(|(_, born)| born.is_some()).map(|(who, _)| *who).collect();
         claimants.retain(|(who, born)| born.is_some() || !dated.contains(who));
         claimants.len() > events.len()
+    }
+
+    /// The principal id that other calls show with the ARN of one that shows none.
+    fn principal_by_arn(&self, record: Record<'r>) -> Option<&'r str> {
+        let arn = |r: Record<'r>| {
+            let mine = self.same_credential(r);
+            mine.into_iter().filter_map(|r| text(r, "/userIdentity/arn")).min()
+        };
+        let own = arn(record)?;
+        let same = self
+            .credentials
+            .iter()
+            .filter(|r| created(r) == created(record) && arn(r) == Some(own))
+            .filter_map(|r| text(r, "/userIdentity/principalId"));
+        Some(same.min().unwrap_or(own))
     }
 
     /// As `find_grants`, which gives the same for all calls of a credential.
@@ -896,11 +931,13 @@ impl<'r> Oracle<'r> {
         let pick = |rung: &dyn Fn(&Record<'r>) -> bool| -> Vec<Record<'r>> {
             all.iter().filter(|g| fits(g) && rung(g)).copied().collect()
         };
+        let borrowed = ["AssumedRole", "FederatedUser"].contains(&kind(record));
         let by_key = |g: &Record<'r>| self.key_fits(record, g);
         let silent = |g: &Record<'r>| {
             born.is_some()
                 && !by_key(g)
                 && self.principal_fits(record, g)
+                && !refuted(mine, g)
                 && self.keys_allow(record, mine, g)
         };
         let rungs: [Vec<Record>; 5] = [
@@ -915,7 +952,7 @@ impl<'r> Oracle<'r> {
         let rungs = rungs.map(|rung| rung.into_iter().filter(others).collect::<Vec<_>>());
         let best = rungs.iter().position(|rung| !rung.is_empty());
         if best.is_some_and(|rung| rung >= 3) && self.session_lacks_a_grant(record) {
-            return Found { grants: Vec::new(), doubled: false, rung: BRIDGE };
+            return Found { grants: Vec::new(), doubled: false, rung: BRIDGE, signed_in: None };
         }
         let doubled = best.is_some() && own.is_some_and(|own| Some(own) <= best);
         let found = rungs.into_iter().find(|rung| !rung.is_empty()).map(|mut rung| {
@@ -937,17 +974,20 @@ impl<'r> Oracle<'r> {
             if switched.is_empty() && signed_in {
                 switched = self.taken_to_console(record);
             }
-            if !switched.is_empty() || !signed_in || kind(record) != "AssumedRole" {
+            if !switched.is_empty() || !signed_in || !borrowed {
                 return switched;
             }
             pick(&|g| {
                 others(g)
                     && target_principal(g).is_some()
                     && target_principal(g) == text(record, "/userIdentity/principalId")
+                    && !refuted(mine, g)
                     && born.is_some_and(|b| (0..=900).contains(&(b - time_of(g))))
             })
         });
-        Found { grants, doubled, rung: best.unwrap_or(BRIDGE) }
+        let signs_in = borrowed && best == Some(4) && mine.iter().any(|r| is_sign_in(r));
+        let signed_in = born.filter(|_| signs_in);
+        Found { grants, doubled, rung: best.unwrap_or(BRIDGE), signed_in }
     }
 
     /// Whether some direct call of the session used a key that none of its grants issued.
@@ -963,13 +1003,11 @@ impl<'r> Oracle<'r> {
                 .filter(|g| (session(g), key(g)) != (session(r), key(r)))
                 .collect();
             let announced = |g: &&&Record<'r>| self.key_fits(r, g);
-            let other =
-                |g: &&&Record<'r>| self.principal_fits(r, g) && !self.keys_allow(r, &mine, g);
+            let fits = |g: &&&Record<'r>| self.principal_fits(r, g) && !refuted(&mine, g);
+            let other = |g: &&&Record<'r>| fits(g) && !self.keys_allow(r, &mine, g);
             key(r).is_some()
                     && !near.iter().any(|g| announced(&g))
-                    && !near
-                        .iter()
-                        .any(|g| self.principal_fits(r, g) && self.keys_allow(r, &mine, g))
+                    && !near.iter().any(|g| fits(&g) && self.keys_allow(r, &mine, g))
                     && near.iter().any(|g| other(&g))
                     // Last, because it takes longest.
                     && self.asked_for_pod(r).is_empty()
@@ -1226,11 +1264,27 @@ fn shows_console(record: Record) -> bool {
         || text(record, "/eventType") == Some("AwsConsoleAction")
 }
 
-fn surely_root(mine: &[Record], born: Option<i64>) -> bool {
+fn surely_root(session: &[Record], born: Option<i64>) -> bool {
     let reach = ["iam.amazonaws.com", "s3.amazonaws.com", "sqs.amazonaws.com", "sts.amazonaws.com"];
-    mine.iter().any(|r| {
-        shows_console(r)
-            || !reach.contains(&text(r, "/eventSource").unwrap_or(""))
-            || born.is_some_and(|b| time_of(r) - b > 960)
+    let own_success = |r: Record| {
+        ["/errorCode", "/errorMessage", "/userIdentity/invokedBy"]
+            .iter()
+            .all(|member| text(r, member).is_none())
+    };
+    session.iter().any(|r| {
+        let far = !reach.contains(&text(r, "/eventSource").unwrap_or(""));
+        let late = born.is_some_and(|b| time_of(r) - b > 960);
+        shows_console(r) || own_success(r) && (far || late)
     })
+}
+
+/// Whether a call's own content rules out a grant that fits by principal and second.
+fn refuted(mine: &[Record], grant: Record) -> bool {
+    let inherited = "/userIdentity/sessionContext/sourceIdentity";
+    let shown = mine.iter().filter_map(|r| text(r, inherited)).min();
+    let members =
+        ["/requestParameters/sourceIdentity", "/responseElements/sourceIdentity", inherited];
+    let set = members.iter().find_map(|member| text(grant, member));
+    let in_console = event_name(grant) == "AssumeRoot" && mine.iter().any(|r| shows_console(r));
+    in_console || shown.is_some() && set.is_some() && shown != set
 }
