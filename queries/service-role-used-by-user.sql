@@ -11,7 +11,10 @@
 -- :until time -- users' assumptions before
 WITH services AS (
   SELECT g.role_arn, min(g.event_time) AS first_by_service,
-         array_sort(array_agg(DISTINCT s.origin)) AS services
+         array_sort(array_agg(DISTINCT s.origin)) AS services,
+         -- A role made again under its name has another id, and is another role.
+         bool_or(coalesce(g.assumed_role_id, s.principal_id) IS NULL) AS unknown,
+         array_agg(DISTINCT split_part(coalesce(g.assumed_role_id, s.principal_id), ':', 1)) AS ids
   FROM grants g
   JOIN sessions s ON s.session_id = g.issued_session_id
   WHERE g.outcome = 'granted' AND g.caller_type = 'AWSService' AND s.origin_type = 'AWSService'
@@ -30,6 +33,8 @@ LEFT JOIN sessions s ON s.session_id = g.issued_session_id
 WHERE g.outcome = 'granted' AND g.caller_type <> 'AWSService' AND g.event_time > v.first_by_service
   AND coalesce(s.origin_type, '') <> 'AWSService' AND g.kind LIKE 'AssumeRole%'
   AND g.kind <> 'AssumeRoleForPodIdentity'
+  AND (coalesce(g.assumed_role_id, s.principal_id) IS NULL OR v.unknown
+    OR array_has(v.ids, split_part(coalesce(g.assumed_role_id, s.principal_id), ':', 1)))
   AND ($role IS NULL OR g.role_name = $role)
   AND ($since IS NULL OR g.event_time >= $since) AND ($until IS NULL OR g.event_time < $until)
 GROUP BY v.role_arn, v.services, v.first_by_service, coalesce(s.origin_type, g.caller_type),
