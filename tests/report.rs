@@ -444,7 +444,11 @@ fn a_query_that_fails_is_named_and_leaves_no_report() {
     let place = Place::with_store();
     let cubed = "SELECT a.event_id, b.user_agent, c.extra FROM events a, events b, events c ORDER BY 2, 3, 1";
     for (statement, parts) in [
-        ("SELECT CAST(event_name AS INT) FROM events", ["Cast error", "mend mine/any body.sql"]),
+        ("SELECT CAST(event_name AS INT) FROM events", ["TRY_CAST", "is mine/any body.sql"]),
+        (
+            "SELECT 1 / (length(event_id) - length(event_id)) FROM events",
+            ["zero", "mend mine/any body.sql"],
+        ),
         ("SELECT nonsense FROM events", ["no column nonsense", "line 6, column 8"]),
         (cubed, ["Resources exhausted", "more memory with --memory"]),
     ] {

@@ -233,3 +233,13 @@ fn is_distinct_from_binds_tighter_than_and() {
         .collect();
     assert_eq!(sums, [2, 6]);
 }
+
+/// Else each row would meet all of the subquery's, only to learn whether there is one.
+#[test]
+fn whether_a_subquery_has_rows_is_told_by_the_first() {
+    let rows = "(SELECT w FROM (VALUES ('a'), (NULL)) u(w))";
+    let plan =
+        ask(&format!("EXPLAIN SELECT x FROM (VALUES ('b')) t(x) WHERE x = 'c' OR x NOT IN {rows}"));
+    let plan = arrow::util::pretty::pretty_format_batches(&plan).unwrap().to_string();
+    assert!(plan.matches("fetch=1").count() >= 2, "{plan}");
+}

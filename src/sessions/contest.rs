@@ -57,10 +57,11 @@ pub(super) fn refuse_contested<'f>(
     }
 }
 
-/// Principal ids by the ARN and the second that other calls show with them.
+/// Principal ids by the ARN and the second of creation that other calls show with them. Calls without
+/// that date may be of any time, and not all of them are here.
 fn ids_by_arn<'f>(all: &[&'f CredentialFacts]) -> HashMap<Claimant<'f>, &'f str> {
     let mut ids: HashMap<Claimant, &str> = HashMap::new();
-    for facts in all {
+    for facts in all.iter().filter(|facts| facts.created.is_some()) {
         if let (Some(id), Some(arn)) = (&facts.principal_id, &facts.principal_arn) {
             let known = ids.entry((arn, second_of(facts))).or_insert(id);
             *known = id.as_str().min(known);

@@ -200,13 +200,19 @@ const SOUGHT: &str = "__sought";
 fn in_three_values(inside: InSubquery, schema: &DFSchema) -> Result<Expr> {
     let InSubquery { expr, subquery, negated } = inside;
     let rows = Arc::clone(&subquery.subquery);
+    // Whether there is a row that all outer rows see is told by the first; each of them would meet all.
+    let one = |rows: LogicalPlanBuilder| match subquery.outer_ref_columns.is_empty() {
+        true => rows.limit(0, Some(1))?.build(),
+        false => rows.build(),
+    };
+    let any_row = Arc::new(one(LogicalPlanBuilder::from(Arc::clone(&rows)))?);
     let column = rows.schema().columns().into_iter().next().map(Expr::Column);
     let null_rows = match column {
         Some(column) if column.nullable(rows.schema()).unwrap_or(true) => {
             let null = LogicalPlanBuilder::from(Arc::clone(&rows))
                 .project([column.alias(SOUGHT)])?
                 .filter(ident(SOUGHT).is_null())?;
-            Some(exists(null.build()?.into()))
+            Some(exists(one(null)?.into()))
         }
         _ => None,
     };
@@ -216,7 +222,7 @@ fn in_three_values(inside: InSubquery, schema: &DFSchema) -> Result<Expr> {
     let answer = match unknown.filter(|_| !expr.is_volatile()) {
         None => among,
         Some(unknown) => when(among, lit(true))
-            .when(not_exists(rows), lit(false))
+            .when(not_exists(any_row), lit(false))
             .when(unknown, lit(ScalarValue::Boolean(None)))
             .otherwise(lit(false))?,
     };

@@ -896,7 +896,8 @@ impl<'r> Oracle<'r> {
         let same = self
             .credentials
             .iter()
-            .filter(|r| created(r) == created(record) && arn(r) == Some(own))
+            .filter(|r| created(r).is_some() && created(r) == created(record))
+            .filter(|r| arn(r) == Some(own))
             .filter_map(|r| text(r, "/userIdentity/principalId"));
         Some(same.min().unwrap_or(own))
     }

@@ -5,9 +5,9 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     AccessExpr, ArrayElemTypeDef, BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg,
-    FunctionArgExpr, FunctionArguments, Ident, LambdaFunction, LambdaSyntax, OneOrManyWithParens,
-    OrderBy, OrderByKind, Query, Select, SelectItem, SetExpr, Spanned, Statement, UnaryOperator,
-    Value, VisitMut, VisitorMut,
+    FunctionArgExpr, FunctionArguments, Ident, LambdaFunction, LambdaSyntax, ObjectNamePart,
+    OneOrManyWithParens, OrderBy, OrderByKind, Query, Select, SelectItem, SetExpr, Spanned,
+    Statement, UnaryOperator, Value, VisitMut, VisitorMut,
 };
 use datafusion::sql::sqlparser::parser::Parser;
 
@@ -35,8 +35,8 @@ const STRUCTS: &[&str] = &["useridentity", "tlsdetails", "addendum", "edgedevice
 
 /// Functions of Trino by name and number of arguments, in DataFusion's words.
 const SAME: &[(&str, usize, &str)] = &[
-    ("max_by", 2, "last_value(__1 ORDER BY __2 ASC NULLS FIRST)"),
-    ("min_by", 2, "first_value(__1 ORDER BY __2 ASC NULLS LAST)"),
+    ("max_by", 2, "last_value(__1 ORDER BY __2 ASC) FILTER (WHERE __2 IS NOT NULL)"),
+    ("min_by", 2, "first_value(__1 ORDER BY __2 ASC) FILTER (WHERE __2 IS NOT NULL)"),
     ("arbitrary", 1, "first_value(__1) FILTER (WHERE __1 IS NOT NULL)"),
     ("any_value", 1, "first_value(__1) FILTER (WHERE __1 IS NOT NULL)"),
     ("count_if", 1, "count(*) FILTER (WHERE __1)"),
@@ -114,7 +114,10 @@ impl VisitorMut for Rewriter {
                 }
             }
             Expr::Cast { .. } => cast(expr),
-            Expr::CompoundFieldAccess { access_chain, .. } => access_chain.iter_mut().for_each(dot),
+            Expr::CompoundFieldAccess { root, access_chain } => {
+                column_of_table(root, access_chain);
+                access_chain.iter_mut().for_each(dot);
+            }
             _ => {}
         }
         ControlFlow::Continue(())
@@ -291,6 +294,21 @@ impl VisitorMut for Trying {
     }
 }
 
+/// `s.chain[1]`: what stands before the first bracket is a column of a table, as anywhere else.
+fn column_of_table(root: &mut Expr, accesses: &mut Vec<AccessExpr>) {
+    let Expr::Identifier(first) = root else { return };
+    let names = accesses.iter().map_while(|access| match access {
+        AccessExpr::Dot(Expr::Identifier(name)) => Some(name.clone()),
+        _ => None,
+    });
+    let way: Vec<Ident> = std::iter::once(first.clone()).chain(names).collect();
+    let dots = way.len() - 1;
+    if dots > 0 && dots < accesses.len() {
+        accesses.drain(..dots);
+        *root = Expr::CompoundIdentifier(way);
+    }
+}
+
 /// `element_at(resources, 1).arn`: the engine takes the name of a member after an expression as text.
 fn dot(access: &mut AccessExpr) {
     if let AccessExpr::Dot(member) = access
@@ -356,7 +374,7 @@ fn call_name(expr: &Expr) -> Option<String> {
 fn order_by_columns(query: &mut Query) {
     let SetExpr::Select(select) = &*query.body else { return };
     let named = select.projection.iter().filter_map(|item| match item {
-        SelectItem::ExprWithAlias { expr, alias } => Some((expr.to_string().to_lowercase(), alias)),
+        SelectItem::ExprWithAlias { expr, alias } => Some((folded(expr), alias)),
         _ => None,
     });
     let named: Vec<(String, Ident)> = named.map(|(text, alias)| (text, alias.clone())).collect();
@@ -367,10 +385,45 @@ fn order_by_columns(query: &mut Query) {
         if matches!(order.expr, Expr::Identifier(_) | Expr::Value(_)) {
             continue;
         }
-        let text = order.expr.to_string().to_lowercase();
+        let text = folded(&order.expr);
         if let Some((_, alias)) = named.iter().find(|(known, _)| *known == text) {
             order.expr = Expr::Identifier(alias.clone());
         }
+    }
+}
+
+/// An expression with its names in small letters, where they are not quoted.
+fn folded(expr: &Expr) -> String {
+    let mut expr = expr.clone();
+    let _ = VisitMut::visit(&mut expr, &mut Folding);
+    expr.to_string()
+}
+
+struct Folding;
+
+impl VisitorMut for Folding {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        let fold = |name: &mut Ident| {
+            if name.quote_style.is_none() {
+                name.value = small(name);
+            }
+        };
+        match expr {
+            Expr::Identifier(name) => fold(name),
+            Expr::CompoundIdentifier(way) => way.iter_mut().for_each(fold),
+            Expr::Function(function) => {
+                let parts = function.name.0.iter_mut();
+                parts.for_each(|part| {
+                    if let ObjectNamePart::Identifier(name) = part {
+                        fold(name);
+                    }
+                });
+            }
+            _ => {}
+        }
+        ControlFlow::Continue(())
     }
 }
 
@@ -399,6 +452,11 @@ impl VisitorMut for Members {
             let access_chain = dots.collect();
             let root = Box::new(Expr::Identifier(first.clone()));
             *expr = Expr::CompoundFieldAccess { root, access_chain };
+        } else if let Expr::CompoundFieldAccess { root, access_chain } = expr
+            && let Expr::Identifier(first) = &**root
+            && self.0.contains(&small(first))
+        {
+            access_chain.iter_mut().for_each(dot);
         }
         ControlFlow::Continue(())
     }
