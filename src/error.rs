@@ -231,7 +231,10 @@ fn in_condition(error: &Engine) -> Option<String> {
 /// Whether a value could not be made one of another type.
 fn is_cast(error: &Engine) -> bool {
     match error.find_root() {
-        Engine::ArrowError(e, _) => matches!(**e, ArrowError::CastError(_)),
+        // Of a time that is too far away it would make nothing.
+        Engine::ArrowError(e, _) => {
+            matches!(&**e, ArrowError::CastError(said) if said.starts_with("Cannot cast "))
+        }
         _ => in_condition(error).is_some_and(|said| said.contains("Cannot cast ")),
     }
 }
