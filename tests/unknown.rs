@@ -223,8 +223,9 @@ fn in_is_unknown_where_null_could_be_what_is_looked_for() {
 fn is_distinct_from_binds_tighter_than_and() {
     let table = "(VALUES (true, 1), (NULL, 2), (false, 3)) t(x, n)";
     let batches = ask(&format!(
-        "SELECT sum(n) FROM {table} WHERE x IS DISTINCT FROM true AND n < 3 \
-         UNION ALL SELECT sum(n) FROM {table} WHERE NOT x IS NOT DISTINCT FROM false OR n = 3"
+        "SELECT sum(n) AS s FROM {table} WHERE x IS DISTINCT FROM true AND n < 3 \
+         UNION ALL SELECT sum(n) FROM {table} WHERE NOT x IS NOT DISTINCT FROM false OR n = 3 \
+         ORDER BY s"
     ));
     let sums: Vec<i64> = batches
         .iter()
