@@ -204,6 +204,32 @@ proptest! {
     }
 }
 
+/// Callers without session are linked in shares, if there are many. One whose record names the key of a user
+/// does not make that user's key one that nobody used.
+#[test]
+fn a_user_whose_key_is_seen_from_outside_is_told_once() {
+    let mut scene = Scene::default();
+    let (anna, bob) = (Caller::user(HOME, "anna"), Caller::user(HOME, "bob"));
+    let made = json!({
+        "requestParameters": { "userName": "bob" },
+        "responseElements": { "accessKey": { "userName": "bob", "accessKeyId": "AKIABOB" } },
+    });
+    scene.record("09:00:00", &bob, "iam:CreateAccessKey", made.clone());
+    scene.record("09:10:00", &anna, "iam:CreateAccessKey", made);
+    scene.call("10:00:00", &bob, "s3:GetObject");
+    for (second, account) in [("10:00:00", HOME), ("10:01:00", "333333333333")] {
+        let seen = Caller(json!({
+            "type": "AWSAccount", "principalId": format!("AIDAOUT{account}"), "accountId": account,
+            "accessKeyId": "AKIABOB",
+        }));
+        scene.record(second, &seen, "s3:GetObject", json!({ "recipientAccountId": AWAY }));
+    }
+    let whole = ingest_one_by_one(&[&scene.records], usize::MAX);
+    let of_bob = |row: &&String| row.starts_with("sessions") && row.contains("user/bob");
+    assert_eq!(whole.iter().filter(of_bob).count(), 1, "{whole:#?}");
+    assert_eq!(differences(&ingest_one_by_one(&[&scene.records], 1), &whole), [] as [String; 0]);
+}
+
 /// It shows two keys, hours apart, and the second one was issued in another stretch of time.
 #[test]
 fn a_session_without_date_is_told_once() {

@@ -125,7 +125,7 @@ impl Run<'_> {
         let mut moved = sessions_without_date(&brought);
         let changed = passwords(&brought);
         facts.merge(brought);
-        add_issues(tx, &mut facts, &before, self.held, self.stretches)?;
+        self.add_issues(share, &mut facts, &before)?;
         moved.extend(sessions_whose_keys_are_used(&facts, self.held));
         moved.retain(|_| stored);
         let moved = before.moved(&facts, &moved);
@@ -149,6 +149,41 @@ impl Run<'_> {
         done.told.moved.extend(moved);
         done.told.answers.merge(answers);
         done.told.facts.add(&facts, &encoded)
+    }
+
+    /// Adds the grants that issued a key which calls without date show. Keys that last are linked where their
+    /// users are: without those they would look like keys that nobody used.
+    ///
+    /// # Errors
+    /// The store's.
+    fn add_issues(&self, share: Choice, facts: &mut Facts, before: &Before) -> Result<()> {
+        let (tx, held) = (self.tx, self.held);
+        let all: HashSet<String> = keys(facts).into_iter().map(str::to_owned).collect();
+        let keys: HashSet<&str> = all.iter().map(String::as_str).collect();
+        let new: HashSet<&str> =
+            keys.iter().copied().filter(|k| !before.keys.contains(*k)).collect();
+        let mut seconds = held.issues_of(keys.iter().copied());
+        if !new.is_empty() && any_stored(self.stretches) {
+            seconds.extend(stored_issues(tx, &new)?);
+        }
+        let holds_one = |stretch: &&Stretch| {
+            seconds.range(stretch.seconds.from..stretch.seconds.to).next().is_some()
+        };
+        let stored = self.stretches.iter().filter(holds_one).flat_map(|stretch| &stretch.files);
+        let files: Vec<PathBuf> = stored.cloned().collect();
+        let seconds = single(seconds.iter().copied());
+        let mut kept = Kept::default();
+        let wanted = Wanted { seconds: &seconds, facts: Choice::Grants, answers: Choice::None };
+        kept.read(tx, &files, wanted)?;
+        held.spills.iter().try_for_each(|spill| kept.read_spill(spill, wanted))?;
+        let users_are_elsewhere = matches!(share, Choice::WithoutSession(_));
+        for (id, grant) in kept.facts.grants {
+            let is_elsewhere = users_are_elsewhere && grant.join == Join::LongTermKey;
+            if issued_one_of(&grant, &keys) && !is_elsewhere {
+                facts.add_grant(id, grant);
+            }
+        }
+        Ok(())
     }
 
     fn link_and_write_tables(&self, facts: &Facts) -> Result<(Undated, TableParts)> {
@@ -330,42 +365,6 @@ fn passwords(brought: &Facts) -> BTreeMap<u64, i64> {
 /// Access keys of calls that do not show when their session began.
 fn keys(facts: &Facts) -> HashSet<&str> {
     facts.credentials.values().filter_map(|facts| facts.access_key_id.as_deref()).collect()
-}
-
-/// Adds the grants that issued a key which calls without date show.
-///
-/// # Errors
-/// The store's.
-fn add_issues(
-    tx: &Transaction,
-    facts: &mut Facts,
-    before: &Before,
-    held: &Held,
-    stretches: &[Stretch],
-) -> Result<()> {
-    let all: HashSet<String> = keys(facts).into_iter().map(str::to_owned).collect();
-    let keys: HashSet<&str> = all.iter().map(String::as_str).collect();
-    let new: HashSet<&str> = keys.iter().copied().filter(|k| !before.keys.contains(*k)).collect();
-    let mut seconds = held.issues_of(keys.iter().copied());
-    if !new.is_empty() && any_stored(stretches) {
-        seconds.extend(stored_issues(tx, &new)?);
-    }
-    let holds_one = |stretch: &&Stretch| {
-        seconds.range(stretch.seconds.from..stretch.seconds.to).next().is_some()
-    };
-    let stored = stretches.iter().filter(holds_one).flat_map(|stretch| &stretch.files);
-    let files: Vec<PathBuf> = stored.cloned().collect();
-    let seconds = single(seconds.iter().copied());
-    let mut kept = Kept::default();
-    let wanted = Wanted { seconds: &seconds, facts: Choice::Grants, answers: Choice::None };
-    kept.read(tx, &files, wanted)?;
-    held.spills.iter().try_for_each(|spill| kept.read_spill(spill, wanted))?;
-    for (id, grant) in kept.facts.grants {
-        if issued_one_of(&grant, &keys) {
-            facts.add_grant(id, grant);
-        }
-    }
-    Ok(())
 }
 
 /// When the store's grants issued one of these keys.
