@@ -246,6 +246,12 @@ fn the_owners_half_is_of_the_sessions_that_were_live() {
         assert_eq!(scene.ask(half), [halves], "{others:?}");
         let rule = "SELECT rule, strength FROM attributions";
         assert_eq!(scene.ask(rule), ["principal_at_time | inferred"]);
+        let hop = "SELECT l.rule, l.strength, link_rule, link_strength
+                   FROM links l JOIN sessions ON session_id = child_session_id WHERE role_name = 'B'";
+        let strength = halves.rsplit(" | ").nth(1).unwrap();
+        let sure = "access_key | exact | access_key | exact".to_owned();
+        let found = format!("principal_at_time | {strength} | principal_at_time | {strength}");
+        assert_eq!(scene.ask(hop), [if strength == "none" { sure } else { found }], "{others:?}");
         let parent = "SELECT count(*) FROM sessions c JOIN sessions p
                       ON p.session_id = c.parent_session_id WHERE c.role_name = 'B'";
         let one_session = others.is_empty() || others.len() == 2;

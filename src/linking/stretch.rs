@@ -17,7 +17,7 @@ use crate::error::Result;
 use crate::grants::Grant;
 use crate::model::time;
 use crate::sessions::facts::CredentialFacts;
-use crate::sessions::link::{LONGEST, MARGIN, PRINCIPAL_AT_TIME, Scope, expiry, first_calls};
+use crate::sessions::link::{LONGEST, MARGIN, Scope, expiry, first_calls};
 use crate::sessions::outside::{Answer, Life, Outside, Question, Undated};
 use crate::sessions::packed::pack;
 use crate::sessions::{Facts, Linked, link};
@@ -255,7 +255,7 @@ fn to_be_told(linked: &Linked, facts: &Facts, piece: Seconds) -> Result<Vec<Told
         facts.obtains || (borrowed && facts.session_id.is_some())
     };
     let own = linked.credentials.iter().filter(|c| c.home && may_be_asked(&c.facts));
-    own.filter(|c| c.origin.link_rule != Some(PRINCIPAL_AT_TIME))
+    own.filter(|c| !c.stands_in)
         .map(|credential| {
             let facts = &credential.facts;
             let session = facts.session_id.as_deref().unwrap_or("");

@@ -57,6 +57,8 @@ pub struct LinkedCredential<'f> {
     pub home: bool,
     /// Whether it was linked elsewhere.
     pub given: bool,
+    /// Whether it is none of its own, but stands for a caller whom only another account's record shows.
+    pub stands_in: bool,
 }
 
 impl LinkedCredential<'_> {
@@ -185,13 +187,14 @@ pub fn link<'f>(facts: &'f Facts, scope: Scope, outside: Outside) -> Linked<'f> 
     let at_home: Vec<bool> = own.chain(stand_ins).collect();
     let credentials = ids
         .into_iter()
+        .enumerate()
         .zip(all)
         .zip(found)
         .zip(origins)
         .zip(properties)
         .zip(at_home)
         .zip(given)
-        .map(|((((((id, facts), candidates), origin), properties), home), given)| {
+        .map(|(((((((i, id), facts), candidates), origin), properties), home), given)| {
             LinkedCredential {
                 id,
                 facts,
@@ -200,6 +203,7 @@ pub fn link<'f>(facts: &'f Facts, scope: Scope, outside: Outside) -> Linked<'f> 
                 properties,
                 home,
                 given: given.is_some(),
+                stands_in: i >= first,
             }
         })
         .collect::<Vec<_>>();

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use super::candidates::Candidate;
+use super::seen_from_outside::PRINCIPAL_AT_TIME;
 use crate::model::arn;
 use crate::model::strength::Strength;
 
@@ -126,6 +128,16 @@ impl Origin {
         let name = self.origin.as_deref()?;
         let service = self.origin_type == "AWSService";
         Some(name.strip_suffix(".cn").filter(|_| service).unwrap_or(name))
+    }
+
+    /// Rule and strength of the hop that a candidate is, where this is the origin of whoever stands for its
+    /// caller: one found by name and time makes no hop surer than that, whatever joins the issuing call to the
+    /// credentials that it issued.
+    pub(super) fn hop_by(&self, candidate: &Candidate) -> (&'static str, Strength) {
+        if self.is_known() && self.link_strength < candidate.strength {
+            return (PRINCIPAL_AT_TIME, self.link_strength);
+        }
+        (candidate.rule, candidate.strength)
     }
 
     pub(super) fn is_known(&self) -> bool {

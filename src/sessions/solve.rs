@@ -379,6 +379,15 @@ impl Solver<'_> {
             }
         };
         self.note_link(i, &mut origin);
+        let hops = candidates.found.iter().filter_map(|candidate| {
+            let stand_in = self.callers.get(&candidate.grant)?;
+            Some(solved[*stand_in].as_ref()?.hop_by(candidate))
+        });
+        if let Some((rule, strength)) = hops.min_by_key(|(_, strength)| *strength)
+            && strength < origin.link_strength
+        {
+            (origin.link_rule, origin.link_strength) = (Some(rule), strength);
+        }
         origin.chain_strength = origin.chain_strength.min(origin.link_strength);
         origin
     }

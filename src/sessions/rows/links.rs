@@ -45,13 +45,16 @@ impl<'l> Hop<'l> {
     fn row(&self) -> Vec<Cell<'l>> {
         let LinkedGrant { grant, twin_event_id, .. } = self.grant;
         let (facts, parent) = (&self.credential.facts, grant.obtained_by());
+        let own = (self.candidate.rule, self.candidate.strength);
+        let hop = |caller: &LinkedCredential| caller.origin.hop_by(self.candidate);
+        let (rule, strength) = self.caller.map_or(own, hop);
         vec![
             text(&facts.session_id),
             text(&facts.access_key_id),
             text(self.caller.map_or(&parent.session_id, |caller| &caller.facts.session_id)),
             text(&parent.access_key_id),
-            self.candidate.rule.into(),
-            self.candidate.strength.as_str().into(),
+            rule.into(),
+            strength.as_str().into(),
             grant.event_id.as_str().into(),
             text(twin_event_id),
             candidate_count(self.credential),
