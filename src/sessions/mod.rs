@@ -31,6 +31,7 @@ pub mod packed;
 mod plausible;
 mod propagation;
 pub mod properties;
+mod roots;
 pub mod rows;
 pub mod scope;
 mod seen_from_outside;

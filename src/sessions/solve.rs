@@ -5,15 +5,14 @@
 
 use hashbrown::HashMap;
 
-use super::by_record::{
-    is_old_identity_center, is_sso, label, label_of, service_by_record, surely_not_assumed,
-};
+use super::by_record::{is_old_identity_center, is_sso, label, label_of, service_by_record};
 use super::candidates::{Candidate, Candidates, LOGIN_PROFILE};
 use super::facts::CredentialFacts;
 use super::forwarded;
 use super::origin::Origin;
 use super::outside::{Answer, Outside};
 use super::plausible::contradicts_itself;
+use super::roots::{Root, roots};
 use super::seen_from_outside::PRINCIPAL_AT_TIME;
 use super::twins::WholeGrant;
 use super::workload;
@@ -43,7 +42,8 @@ pub fn solve(
     outside: Outside,
 ) -> Vec<Origin> {
     let by_id: HashMap<&str, usize> = nodes.iter().enumerate().map(|(i, n)| (n.id, i)).collect();
-    let solver = Solver { nodes, grants, outside, by_id, callers, roots: roots(nodes) };
+    let own = nodes.iter().filter(|node| node.given.is_none()).map(|node| node.facts);
+    let solver = Solver { nodes, grants, outside, by_id, callers, roots: roots(own) };
     let parents: Vec<Vec<usize>> = nodes
         .iter()
         .map(|node| {
@@ -91,32 +91,6 @@ struct Solver<'n> {
     callers: &'n HashMap<usize, usize>,
     /// What the sessions of root show, by id.
     roots: HashMap<&'n str, Root>,
-}
-
-/// What the calls of a session of root show, whichever of its keys they were made with.
-#[derive(Clone, Copy, PartialEq)]
-enum Root {
-    /// Nothing that tells.
-    Untold,
-    /// Root itself signed in.
-    Itself,
-    /// AssumeRoot made the session.
-    Assumed,
-}
-
-fn roots<'n>(nodes: &[Node<'n>]) -> HashMap<&'n str, Root> {
-    let mut roots = HashMap::new();
-    let own = nodes.iter().filter(|node| node.given.is_none()).map(|node| node.facts);
-    for facts in own.filter(|facts| facts.identity_type.as_deref() == Some("Root")) {
-        let Some(session) = facts.session_id.as_deref() else { continue };
-        let root = roots.entry(session).or_insert(Root::Untold);
-        if facts.assumed_root {
-            *root = Root::Assumed;
-        } else if *root == Root::Untold && surely_not_assumed(facts) {
-            *root = Root::Itself;
-        }
-    }
-    roots
 }
 
 impl Solver<'_> {
