@@ -230,6 +230,45 @@ fn a_user_whose_key_is_seen_from_outside_is_told_once() {
     assert_eq!(differences(&ingest_one_by_one(&[&scene.records], 1), &whole), [] as [String; 0]);
 }
 
+/// A later record shows the response of the issuing call, and so the key. A session without date uses that
+/// key hours later, in another stretch of time.
+#[test]
+fn a_grant_that_is_put_right_is_one_grant_wherever_its_key_is_used() {
+    let mut scene = Scene::default();
+    let role = Role::new(HOME, "A");
+    let anna = Caller::user(HOME, "anna");
+    let session = scene.assume("09:00:00", &anna, &role, "x", "ASIAONE");
+    let mut later = scene.records[0].clone();
+    scene.records[0]["responseElements"] = Value::Null;
+    later["addendum"] = json!({
+        "reason": "UPDATED_DATA", "updatedFields": "responseElements",
+        "originalEventID": later["eventID"],
+    });
+    later["eventID"] = "10000000-0000-4000-8000-000000000000".into();
+    scene.records.push(later);
+    scene.assume("10:30:00", &anna, &role, "y", "ASIATWO");
+    let undated = session.with("/sessionContext/attributes/creationDate", Value::Null);
+    scene.call("12:00:00", &undated, "s3:GetObject");
+    let whole = ingest_one_by_one(&[&scene.records], usize::MAX);
+    let original = scene.records[0]["eventID"].as_str().unwrap();
+    let links = whole.iter().filter(|row| row.starts_with("links") && row.contains("ASIAONE"));
+    let links: Vec<&String> = links.collect();
+    assert!(!links.is_empty() && links.iter().all(|row| row.contains(original)), "{links:#?}");
+    let (all, [first, later, others @ ..]) = (&scene.records[..], &scene.records[..]) else {
+        unreachable!()
+    };
+    let one = std::slice::from_ref;
+    for parts in [
+        vec![all],
+        vec![others, &all[..2]],
+        vec![others, one(later), one(first)],
+        vec![one(first), others, one(later)],
+        vec![one(later), others, one(first)],
+    ] {
+        assert_eq!(differences(&ingest_one_by_one(&parts, 1), &whole), [] as [String; 0]);
+    }
+}
+
 /// It shows two keys, hours apart, and the second one was issued in another stretch of time.
 #[test]
 fn a_session_without_date_is_told_once() {

@@ -48,6 +48,11 @@ impl Correction {
 }
 
 impl Grant {
+    /// The event ids of this record and of the one that it puts right, if it does.
+    pub fn correction(&self) -> Option<(&str, &str)> {
+        Some((&self.event_id, &self.corrects.as_ref()?.original_event_id))
+    }
+
     /// This grant with the members that a later record puts right taken from there.
     pub fn corrected_by(&self, later: &Grant, correction: &Correction) -> Grant {
         let mut grant = self.clone();

@@ -21,6 +21,7 @@ use crate::error::Result;
 use crate::grants::Join;
 use crate::grants::columns::GRANTS;
 use crate::model::{ids, time};
+use crate::sessions::corrections::joined_to;
 use crate::sessions::link::{Scope, first_calls};
 use crate::sessions::names::Names;
 use crate::sessions::outside::{
@@ -151,7 +152,8 @@ impl Run<'_> {
         done.told.facts.add(&facts, &encoded)
     }
 
-    /// Adds the grants that issued a key which calls without date show. Keys that last are linked where their
+    /// Adds the grants that issued a key which calls without date show, with the records that put them right
+    /// and those that they put right: nothing but all of them together is the grant. Keys that last are linked where their
     /// users are: without those they would look like keys that nobody used.
     ///
     /// # Errors
@@ -163,6 +165,9 @@ impl Run<'_> {
         let new: HashSet<&str> =
             keys.iter().copied().filter(|k| !before.keys.contains(*k)).collect();
         let mut seconds = held.issues_of(keys.iter().copied());
+        // The record that one of them puts right may have come later.
+        let corrections = facts.grants.values().filter(|grant| grant.corrects.is_some());
+        seconds.extend(corrections.map(|grant| grant.second()));
         if !new.is_empty() && any_stored(self.stretches) {
             seconds.extend(stored_issues(tx, &new)?);
         }
@@ -177,10 +182,18 @@ impl Run<'_> {
         kept.read(tx, &files, wanted)?;
         held.spills.iter().try_for_each(|spill| kept.read_spill(spill, wanted))?;
         let users_are_elsewhere = matches!(share, Choice::WithoutSession(_));
-        for (id, grant) in kept.facts.grants {
+        let grants = kept.facts.grants;
+        let known = facts.grants.keys().map(|(id, _)| id.clone()).collect::<Vec<_>>();
+        let issued = grants.values().filter(|grant| issued_one_of(grant, &keys));
+        let wanted = issued.map(|grant| grant.event_id.as_str());
+        let wanted = joined_to(
+            wanted.chain(known.iter().map(String::as_str)),
+            grants.values().filter_map(|grant| grant.correction()),
+        );
+        for (id, grant) in &grants {
             let is_elsewhere = users_are_elsewhere && grant.join == Join::LongTermKey;
-            if issued_one_of(&grant, &keys) && !is_elsewhere {
-                facts.add_grant(id, grant);
+            if wanted.contains(id.0.as_str()) && !is_elsewhere {
+                facts.add_grant(id.clone(), grant.clone());
             }
         }
         Ok(())
@@ -310,6 +323,9 @@ impl Keys {
             if let Some(key) = grant.issued_access_key_id.as_deref() {
                 let known = self.issued.entry(key.to_owned()).or_default();
                 known.push((grant.event_time, grant.event_id.clone()));
+                let original = grant.correction().map(|(_, original)| original);
+                let original = original.filter(|id| facts.has_grant(id));
+                known.extend(original.map(|id| (grant.event_time, id.to_owned())));
             }
         }
         for (id, credential) in &facts.credentials {

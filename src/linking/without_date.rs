@@ -12,6 +12,7 @@ use super::values::{Place, Values};
 use crate::error::Result;
 use crate::grants::{Grant, Join};
 use crate::sessions::Facts;
+use crate::sessions::corrections::joined_to;
 use crate::sessions::facts::CredentialFacts;
 use crate::sessions::link::{MARGIN, first_calls};
 use crate::sessions::names::Names;
@@ -72,6 +73,8 @@ struct Credential {
 struct Issue {
     event_id: String,
     key: u64,
+    /// The event id of the record that it puts right.
+    corrects: Option<String>,
     /// What is known of a password that it set.
     password: Option<Password>,
 }
@@ -126,6 +129,7 @@ impl WithoutDate {
             let by = Issue {
                 event_id: grant.event_id.clone(),
                 key: number(grant.issued_access_key_id.as_deref()),
+                corrects: grant.correction().map(|(_, original)| original.to_owned()),
                 password: Password::set_by(grant),
             };
             if !grant.is_only_a_hint() {
@@ -204,18 +208,27 @@ impl WithoutDate {
         all.map(|(id, packed)| Ok((id.clone(), self.value(packed)?))).collect()
     }
 
-    /// Grants that issued one of these keys.
+    /// Grants that issued one of these keys, with the records that corrections join to them.
     ///
     /// # Errors
     /// As [`WithoutDate::credential`].
     pub fn issues_of(&self, keys: &HashSet<String>) -> Result<Vec<Grant>> {
         let numbers: HashSet<u64> = keys.iter().map(|key| number(Some(key))).collect();
         let near = self.grants.iter().filter(|packed| numbers.contains(&packed.by.key));
-        let mut grants: Vec<Grant> =
-            near.map(|packed| self.grant(packed)).collect::<Result<_>>()?;
-        grants
-            .retain(|grant| grant.issued_access_key_id.as_ref().is_some_and(|k| keys.contains(k)));
-        Ok(grants)
+        let grants: Vec<Grant> = near.map(|packed| self.grant(packed)).collect::<Result<_>>()?;
+        let issued = |grant: &&Grant| {
+            grant.issued_access_key_id.as_ref().is_some_and(|key| keys.contains(key))
+        };
+        let issued: Vec<&str> = grants.iter().filter(issued).map(|g| g.event_id.as_str()).collect();
+        if issued.is_empty() {
+            return Ok(Vec::new());
+        }
+        let corrections = self.grants.iter().map(|packed| &packed.by);
+        let corrections =
+            corrections.filter_map(|by| Some((by.event_id.as_str(), by.corrects.as_deref()?)));
+        let joined = joined_to(issued.into_iter(), corrections);
+        let joined = |packed: &&Packed<Issue>| joined.contains(packed.by.event_id.as_str());
+        self.grants.iter().filter(joined).map(|packed| self.grant(packed)).collect()
     }
 
     /// The last passwords that were set before these users signed in, with whatever was set near them;

@@ -38,6 +38,27 @@ pub fn corrected(facts: &Facts) -> Vec<Held<'_, Grant>> {
     all
 }
 
+/// The event ids among which corrections join records to one of these; themselves as well. A correction is
+/// given as its own id and that of the record that it puts right.
+pub fn joined_to<'g>(
+    ids: impl Iterator<Item = &'g str>,
+    corrections: impl Iterator<Item = (&'g str, &'g str)>,
+) -> HashSet<&'g str> {
+    let mut next: HashMap<&str, Vec<&str>> = HashMap::new();
+    for (later, original) in corrections {
+        next.entry(later).or_default().push(original);
+        next.entry(original).or_default().push(later);
+    }
+    let mut joined = HashSet::new();
+    let mut waiting: Vec<&str> = ids.collect();
+    while let Some(id) = waiting.pop() {
+        if joined.insert(id) {
+            waiting.extend(next.get(id).into_iter().flatten());
+        }
+    }
+    joined
+}
+
 /// What tells two contents under one event id apart.
 type Record<'f> = (&'f str, u64);
 

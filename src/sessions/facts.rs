@@ -149,6 +149,12 @@ impl Facts {
         }
     }
 
+    /// Whether there is a grant of this event, whatever its content.
+    pub fn has_grant(&self, event_id: &str) -> bool {
+        let from = (event_id.to_owned(), 0);
+        self.grants.range(from..).next().is_some_and(|((id, _), _)| id == event_id)
+    }
+
     /// Counts events, which must not have been counted before, of one identity and credential.
     pub fn observe<'e>(&mut self, mut events: impl Iterator<Item = Observed<'e>>) {
         let Some(first) = events.next() else { return };

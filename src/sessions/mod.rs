@@ -17,7 +17,7 @@ mod by_record;
 pub mod candidates;
 pub mod columns;
 mod contest;
-mod corrections;
+pub mod corrections;
 mod credential_facts;
 pub mod facts;
 mod forwarded;
