@@ -9,6 +9,7 @@
 //! forward in time once is enough. Where time is cut ([`plan`]) makes no difference to any answer.
 
 pub mod brought;
+mod callers;
 mod near;
 mod pieces;
 mod plan;
@@ -37,6 +38,7 @@ use crate::store::{DataFile, EncodedPart, Transaction};
 use crate::table::TableDef;
 use near::Sources;
 use plan::Stretch;
+use questions::Asked;
 use state::Seconds;
 use stretch::Run;
 
@@ -101,6 +103,19 @@ impl Parts {
         Ok(())
     }
 
+    /// Adds others, which share no file with these.
+    ///
+    /// # Errors
+    /// The store's.
+    fn merge(&mut self, tx: &Transaction, mut others: Parts) -> Result<()> {
+        others.write(tx)?;
+        self.names.extend(others.names);
+        for (table, files) in others.files {
+            self.files.entry(table).or_default().extend(files);
+        }
+        Ok(())
+    }
+
     /// Makes them part of the transaction.
     ///
     /// # Errors
@@ -138,16 +153,20 @@ pub fn link_and_write(
     let mut held = brought.into_held();
     let stretches = plan::stretches(tx.parts(&LINKING_STATE)?);
     let stored = plan::any_stored(&stretches);
+    let asked = Asked::of_store(tx)?;
     let mut parts = Parts::default();
-    let told = undated::link_and_write(tx, (most, threads), &held, &stretches, &mut parts)?;
+    let (told, callers) =
+        undated::link_and_write(tx, (most, threads), &held, (&stretches, &asked), &mut parts)?;
     let undated::Told { answers: undated, facts, mut changed, moved } = told;
     changed.extend(held.raised.iter().map(|number| (*number, i64::MIN)));
     held.forget_keys();
-    let sources = Sources { tx, stretches: &stretches, held: &held, undated: &facts, threads };
-    let mut run = Run::new(sources, undated, most, changed);
+    let (stretches, undated_facts) = (&stretches, &facts);
+    let sources =
+        Sources { tx, stretches, held: &held, undated: undated_facts, callers: &callers, threads };
+    let mut run = Run::new(sources, &asked, undated, most, changed);
     // Stretches that are linked anyway wait for each other no longer than they must.
     let mut together: Vec<&Stretch> = Vec::new();
-    for stretch in &stretches {
+    for stretch in stretches {
         let moved = moved.iter().any(|second| stretch.seconds.holds(*second));
         if !stored || moved || held.touches(stretch.seconds) {
             together.push(stretch);

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use hashbrown::HashSet;
 
 use super::brought::Held;
+use super::callers::Callers;
 use super::plan::Stretch;
 use super::state::{Choice, Kept, Seconds, UNDATED, Wanted, number_of_sign_in_session};
 use super::without_date::{SignIns, WithoutDate};
@@ -29,6 +30,8 @@ pub struct Sources<'s> {
     pub held: &'s Held,
     /// Facts that belong to no time.
     pub undated: &'s WithoutDate,
+    /// Callers without session.
+    pub callers: &'s Callers<'s>,
     /// How many threads may work at once.
     pub threads: usize,
 }
@@ -127,11 +130,10 @@ impl Sources<'_> {
 
     /// Who calls, where only another account's record shows it.
     fn add_principals_elsewhere(&self, facts: &mut Facts) -> Result<()> {
-        for id in unpaired(facts) {
-            if let Some(credential) = self.undated.credential(&id)? {
-                bring(facts, id, credential);
-            }
-        }
+        let ids = unpaired(facts);
+        let ids: HashSet<&str> = ids.iter().map(String::as_str).collect();
+        let found = self.callers.facts_of(&ids)?;
+        found.into_iter().for_each(|(id, credential)| bring(facts, id, credential));
         Ok(())
     }
 

@@ -8,12 +8,24 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::brought::UNIT;
-use super::state::Seconds;
+use super::state::{Seconds, Share};
 
 /// The part of the tables that belongs to no time.
 pub const UNDATED_PART: &str = "undated";
 
 const BEGIN: &str = "begin";
+
+/// The name of the part that a share of the callers without session is.
+pub fn share_name(number: u64, of: u64) -> String {
+    format!("callers-{number}-of-{of}")
+}
+
+/// The share that a part is, if it is one.
+pub fn share_of(part: &str) -> Option<Share> {
+    let (number, of) = part.strip_prefix("callers-")?.split_once("-of-")?;
+    let share = Share { number: number.parse().ok()?, of: of.parse().ok()? };
+    Some(share).filter(|share| share.number < share.of)
+}
 
 /// A stretch as the store has it.
 #[derive(Debug, Clone)]
@@ -94,6 +106,11 @@ mod tests {
             found.iter().map(|s| (part_name(s.seconds.from), s.seconds.to)).collect();
         assert_eq!(told, [("begin".to_owned(), 1200), ("from-1200".to_owned(), i64::MAX)]);
         assert_eq!(found[1].files, file("b"));
+        let share = Share { number: 3, of: 8 };
+        assert_eq!(share_of(&share_name(3, 8)), Some(share));
+        assert!(
+            ["undated", "callers-8-of-8", "from-3"].iter().all(|part| share_of(part).is_none())
+        );
         assert_eq!(stretches(BTreeMap::new()).len(), 1);
     }
 }

@@ -1,14 +1,15 @@
-//! What a stretch of time asked elsewhere; and of what belongs to no time, what was answered.
+//! What a part asked elsewhere; and of what belongs to no time, what was answered.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use arrow::array::Int64Array;
 use hashbrown::HashSet;
 
-use super::plan::{Stretch, UNDATED_PART, part_name};
 use super::state::{damaged, refuse_gaps};
 use crate::error::Result;
 use crate::sessions::Linked;
+use crate::sessions::names::Names;
 use crate::sessions::outside::Question;
 use crate::store::columns::{LINKING_QUESTIONS, LINKING_STATE};
 use crate::store::{DataFile, Place, Transaction};
@@ -79,6 +80,24 @@ pub fn asked(linked: &Linked, principals: &BTreeSet<(String, String)>) -> BTreeS
     asked
 }
 
+/// The same of callers without session: all that they ask for is names.
+pub fn asked_of_names(linked: &Linked, names: &Names) -> BTreeSet<u64> {
+    let mut asked = BTreeSet::new();
+    let mut ask = |question: Question| _ = asked.insert(question.number());
+    for credential in linked.credentials.iter().filter(|c| c.home) {
+        let facts = &credential.facts;
+        let (account, id) = (facts.account_id.as_deref(), facts.principal_id.as_deref());
+        if let Some((account, id)) = account.zip(id) {
+            ask(Question::UserArn(account, id));
+        }
+        names.user_arn(account, id).into_iter().for_each(|arn| ask(Question::Bearers(arn)));
+        if let Some(user) = facts.on_behalf_of_user_id.as_deref() {
+            ask(Question::IdentityCenterUser(user));
+        }
+    }
+    asked
+}
+
 /// Writes questions, in order, for the part `part` of the table; with numbers of their answers, where those
 /// belong to no time.
 ///
@@ -101,53 +120,63 @@ pub fn write(
     tx.write_sorted(&LINKING_QUESTIONS, Place::Part(part), sorted.len(), batch)
 }
 
-/// The answers that the store has to questions that belong to no time, both as numbers.
-///
-/// # Errors
-/// The store's.
-pub fn undated_answers(tx: &Transaction) -> Result<BTreeMap<u64, u64>> {
-    let parts = tx.parts(&LINKING_QUESTIONS)?;
-    let files = parts.get(UNDATED_PART).map_or(&[][..], Vec::as_slice);
-    let mut all = BTreeMap::new();
-    if files.is_empty() && tx.parts(&LINKING_STATE)?.contains_key(UNDATED_PART) {
-        return Err(damaged(tx, &LINKING_QUESTIONS, "lacks its part of what has no date"));
-    }
-    tx.read_files(&LINKING_QUESTIONS, &["number", "answer"], files, None, |batch| {
-        refuse_gaps(tx, &LINKING_QUESTIONS, &batch)?;
-        let questions: &Int64Array = typed(&batch, "number")?;
-        let answers: &Int64Array = typed(&batch, "answer")?;
-        let unsigned = |value: &i64| value.cast_unsigned();
-        all.extend(
-            questions.values().iter().map(unsigned).zip(answers.values().iter().map(unsigned)),
-        );
-        Ok(())
-    })?;
-    Ok(all)
+/// What the parts of the store asked when they were last linked, and what was answered by those that belong
+/// to no time.
+pub struct Asked<'t> {
+    tx: &'t Transaction,
+    files: BTreeMap<String, Vec<PathBuf>>,
 }
 
-/// Whether a stretch asked one of these, when it was last linked. Each has the second from which on it
-/// has another answer.
-///
-/// # Errors
-/// The store's.
-pub fn asks_one_of(
-    tx: &Transaction,
-    stretch: &Stretch,
-    changed: &BTreeMap<u64, i64>,
-) -> Result<bool> {
-    let concerned = changed.iter().filter(|(_, since)| **since < stretch.seconds.to);
-    let numbers: HashSet<u64> = concerned.map(|(number, _)| *number).collect();
-    if numbers.is_empty() {
-        return Ok(false);
+impl<'t> Asked<'t> {
+    /// Of the store as it is.
+    ///
+    /// # Errors
+    /// The store's; [`Error::Store`](crate::error::Error::Store) where a part lacks it.
+    pub fn of_store(tx: &'t Transaction) -> Result<Asked<'t>> {
+        let files = tx.parts(&LINKING_QUESTIONS)?;
+        let lacking = tx.parts(&LINKING_STATE)?.into_keys().find(|part| !files.contains_key(part));
+        match lacking {
+            Some(part) => Err(damaged(tx, &LINKING_QUESTIONS, &format!("lacks its part {part}"))),
+            None => Ok(Asked { tx, files }),
+        }
     }
-    let parts = tx.parts(&LINKING_QUESTIONS)?;
-    let files = parts.get(&part_name(stretch.seconds.from)).map_or(&[][..], Vec::as_slice);
-    let mut asks = false;
-    tx.read_files(&LINKING_QUESTIONS, &["number"], files, None, |batch| {
-        refuse_gaps(tx, &LINKING_QUESTIONS, &batch)?;
-        let asked: &Int64Array = typed(&batch, "number")?;
-        asks |= asked.values().iter().any(|number| numbers.contains(&number.cast_unsigned()));
-        Ok(())
-    })?;
-    Ok(asks)
+
+    fn files_of(&self, part: &str) -> &[PathBuf] {
+        self.files.get(part).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether a part asked one of these questions.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn one_of(&self, part: &str, numbers: &HashSet<u64>) -> Result<bool> {
+        if numbers.is_empty() {
+            return Ok(false);
+        }
+        let (tx, mut asks) = (self.tx, false);
+        tx.read_files(&LINKING_QUESTIONS, &["number"], self.files_of(part), None, |batch| {
+            refuse_gaps(tx, &LINKING_QUESTIONS, &batch)?;
+            let asked: &Int64Array = typed(&batch, "number")?;
+            asks |= asked.values().iter().any(|number| numbers.contains(&number.cast_unsigned()));
+            Ok(())
+        })?;
+        Ok(asks)
+    }
+
+    /// The answers that a part gave to questions that belong to no time, both as numbers.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn answers(&self, part: &str) -> Result<BTreeMap<u64, u64>> {
+        let (tx, mut all) = (self.tx, BTreeMap::new());
+        let columns = &["number", "answer"];
+        tx.read_files(&LINKING_QUESTIONS, columns, self.files_of(part), None, |batch| {
+            let questions: &Int64Array = typed(&batch, "number")?;
+            let answers: &Int64Array = typed(&batch, "answer")?;
+            let answered = questions.iter().zip(answers.iter()).filter_map(|(q, a)| q.zip(a));
+            all.extend(answered.map(|(q, a)| (q.cast_unsigned(), a.cast_unsigned())));
+            Ok(())
+        })?;
+        Ok(all)
+    }
 }

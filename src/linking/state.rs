@@ -36,10 +36,13 @@ const SHARED_CALL: &str = "shared_call";
 /// The time of what has none.
 pub const UNDATED: i64 = i64::MIN;
 
-/// Names and order of all fields that are kept, and of the values of [`Join`], as a number. What is
-/// kept does not describe itself, so that of another version must not be read as if it were ours.
+/// How parts are cut; another number for every other way.
+const LAYOUT: u32 = 2;
+
+/// Names and order of all fields that are kept, of the values of [`Join`], and [`LAYOUT`], as a number. What
+/// is kept does not describe itself, so that of another version must not be read as if it were ours.
 static FORMAT: LazyLock<i64> = LazyLock::new(|| {
-    let version = env!("CARGO_PKG_VERSION");
+    let version = (env!("CARGO_PKG_VERSION"), LAYOUT);
     let call = SharedCall::default();
     let (facts, grant, names) = (CredentialFacts::default(), Grant::default(), Names::default());
     let fields = (version, Join::ALL, facts, grant, call, names, Answer::nobody());
@@ -69,6 +72,11 @@ impl Seconds {
     pub fn widened(self, seconds: i64) -> Seconds {
         Seconds { from: self.from.saturating_sub(seconds), to: self.to.saturating_add(seconds) }
     }
+}
+
+/// The range of what belongs to no time.
+pub fn no_time() -> Vec<Seconds> {
+    single(std::iter::once(UNDATED))
 }
 
 /// Single seconds as ranges.
@@ -112,19 +120,26 @@ pub enum Choice<'w> {
     Grants,
     /// Names.
     Names,
-    /// All but names and [`Choice::WithoutSession`].
+    /// All but [`Choice::WithoutSession`].
     WithSession,
     /// Callers that have no session at all, a share of them.
     WithoutSession(Share),
 }
 
 /// One of so many shares.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Share {
     /// Which one, from zero.
     pub number: u64,
     /// How many there are.
     pub of: u64,
+}
+
+impl Share {
+    /// The number of the share in which a caller is, by its id.
+    pub fn number_of(id: &str, of: u64) -> u64 {
+        xxh3_64(id.as_bytes()) % of.max(1)
+    }
 }
 
 impl Wanted<'_> {
@@ -150,9 +165,9 @@ impl Choice<'_> {
             Choice::About(numbers) => numbers.contains(&about),
             Choice::Grants => kind == GRANT,
             Choice::Names => kind == NAMES,
-            Choice::WithSession => kind != NAMES && !has_no_session(kind, key),
+            Choice::WithSession => !has_no_session(kind, key),
             Choice::WithoutSession(Share { number, of }) => {
-                has_no_session(kind, key) && xxh3_64(key.as_bytes()) % of.max(1) == number
+                has_no_session(kind, key) && Share::number_of(key, of) == number
             }
         }
     }

@@ -7,10 +7,11 @@ use hashbrown::{HashMap, HashSet};
 
 use super::Parts;
 use super::brought::UNIT;
+use super::callers::needed;
 use super::near::Sources;
 use super::pieces::{Piece, WrittenTo, in_turn};
 use super::plan::{Stretch, any_stored, cut, part_name};
-use super::questions;
+use super::questions::Asked;
 use super::recent::{Recent, Told};
 use super::state::{Choice, Kept, Seconds, Wanted, count_stored, number_of_principal, single};
 use crate::error::Result;
@@ -26,6 +27,7 @@ use crate::store::Transaction;
 /// The linking of one ingest, on its way forward in time.
 pub struct Run<'r> {
     sources: Sources<'r>,
+    asked: &'r Asked<'r>,
     undated: Undated,
     most: usize,
     /// Numbers of questions whose answers have changed, with the second from which on they have.
@@ -41,13 +43,14 @@ impl<'r> Run<'r> {
     /// At the beginning of time.
     pub fn new(
         sources: Sources<'r>,
+        asked: &'r Asked<'r>,
         undated: Undated,
         most: usize,
         changed: BTreeMap<u64, i64>,
     ) -> Run<'r> {
         let (written, recent) = (Vec::new(), Recent::new(most));
         let stored = any_stored(sources.stretches);
-        Run { sources, undated, most, changed, stored, written, recent }
+        Run { sources, asked, undated, most, changed, stored, written, recent }
     }
 
     /// Whether a stretch rests on an answer that has changed.
@@ -55,7 +58,9 @@ impl<'r> Run<'r> {
     /// # Errors
     /// The store's.
     pub fn asks_what_changed(&self, stretch: &Stretch) -> Result<bool> {
-        questions::asks_one_of(self.sources.tx, stretch, &self.changed)
+        let concerned = self.changed.iter().filter(|(_, since)| **since < stretch.seconds.to);
+        let numbers: HashSet<u64> = concerned.map(|(number, _)| *number).collect();
+        self.asked.one_of(&part_name(stretch.seconds.from), &numbers)
     }
 
     /// Links stretches that follow each other, in pieces where they have grown too large.
@@ -87,7 +92,8 @@ impl<'r> Run<'r> {
         facts: &'f Facts,
         principals: &BTreeSet<(String, String)>,
     ) -> Result<(Linked<'f>, Vec<Told>, WrittenTo)> {
-        let earlier = self.earlier_answers(piece, facts, principals)?;
+        let mut earlier = self.earlier_answers(piece, facts, principals)?;
+        earlier.extend(self.callers_without_session(facts)?);
         let outside = Outside {
             names: &self.sources.undated.names,
             undated: &self.undated,
@@ -183,6 +189,14 @@ impl<'r> Run<'r> {
             }
         }
         Ok(found)
+    }
+
+    /// Who is behind callers without session.
+    fn callers_without_session(&self, facts: &Facts) -> Result<HashMap<String, Answer>> {
+        let ids = needed(facts);
+        let ids: HashSet<&str> = ids.iter().map(String::as_str).collect();
+        let Sources { callers, undated, .. } = self.sources;
+        callers.answers_of(&ids, &undated.names)
     }
 
     /// Callers of the grants here, and credentials from before, by the second in which their sessions

@@ -1,26 +1,25 @@
-//! Callers that belong to no time: users and root with long-term keys, principals of other accounts,
-//! services, outside identities. They are linked first, and all of them at every ingest; those without
-//! session in shares, for nothing joins them to anybody.
+//! Callers that belong to no time, which are linked first: users and root with long-term keys, all of them at
+//! every ingest; and those without session, see [`callers`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
 
 use arrow::array::{Array, StringArray, TimestampMicrosecondArray};
 use hashbrown::{HashMap, HashSet};
 
 use super::TableParts;
 use super::brought::{Held, issued_one_of};
+use super::callers::{self, Callers, Given};
 use super::pieces::encode_tables;
 use super::plan::{Stretch, UNDATED_PART, any_stored};
-use super::questions;
-use super::state::{Choice, Kept, Rows, Share, UNDATED, Wanted, single};
+use super::questions::{self, Asked};
+use super::state::{Choice, Kept, Rows, Wanted, no_time, single};
 use super::without_date::{Encoded, WithoutDate};
 use super::{Parts, both};
 use crate::error::Result;
 use crate::grants::Join;
 use crate::grants::columns::GRANTS;
-use crate::model::{ids, time};
+use crate::model::time;
 use crate::sessions::corrections::joined_to;
 use crate::sessions::link::{Scope, first_calls};
 use crate::sessions::names::Names;
@@ -32,10 +31,7 @@ use crate::store::columns::{LINKING_QUESTIONS, LINKING_STATE};
 use crate::store::{Place, Transaction};
 use crate::table::typed;
 
-/// Shares that are linked at the same time, and held in memory.
-const MOST_AT_ONCE: usize = 2;
-
-/// What linking says of what belongs to no time.
+/// What linking says of callers with a session that belong to no time.
 pub struct Told {
     /// Who is behind the callers.
     pub answers: Undated,
@@ -47,118 +43,107 @@ pub struct Told {
     pub moved: BTreeSet<i64>,
 }
 
-/// Links what belongs to no time and writes it. Of callers without session, of which there may be any
-/// number, no more than about `most` are linked at once.
+/// Links what belongs to no time and writes it: callers with a session as one, callers without in shares.
+/// About `most` facts of these are linked at once.
 ///
 /// # Errors
 /// The store's.
-pub fn link_and_write(
-    tx: &Transaction,
+pub fn link_and_write<'t>(
+    tx: &'t Transaction,
     (most, threads): (usize, usize),
     held: &Held,
-    stretches: &[Stretch],
+    (stretches, asked): (&[Stretch], &Asked<'t>),
     parts: &mut Parts,
-) -> Result<Told> {
+) -> Result<(Told, Callers<'t>)> {
     let mut names = read(tx, Choice::Names)?.names;
     names.merge(read_brought(held, Choice::Names)?.names);
-    let callers = callers_without_session(tx, held)?;
-    let mut shares = vec![Choice::All];
-    if callers > most {
-        let of = callers.div_ceil(most.max(1)) as u64;
-        let others = (0..of).map(|number| Choice::WithoutSession(Share { number, of }));
-        // The last is taken first, and has the most to do.
-        shares = others.chain([Choice::WithSession]).collect();
-    }
-    parts.names.insert(UNDATED_PART.to_owned());
-    let at_once = threads.min(shares.len()).clamp(1, MOST_AT_ONCE);
-    let told = Told {
-        answers: Undated::default(),
-        facts: WithoutDate::new(&tx.scratch())?,
-        changed: BTreeMap::new(),
-        moved: BTreeSet::new(),
+    let before = match any_stored(stretches) {
+        true => Some(asked.answers(UNDATED_PART)?),
+        false => None,
     };
-    let done = Mutex::new(Done { told, keys: Keys::default(), parts });
-    let run = Run { tx, threads: threads / at_once, held, stretches, names: &names, done };
-    run.link_all(&Mutex::new(shares), at_once)?;
-    run.finish(names.clone())
+    let of_names = answers_by_number(&names, &Undated::default());
+    let renamed = before.as_ref().map(|before| {
+        let other = |(question, answer): &(&u64, &u64)| before.get(*question) != Some(*answer);
+        of_names.iter().filter(other).map(|(question, _)| *question).collect()
+    });
+    let renamed = &renamed.unwrap_or_default();
+    let given = Given { tx, held, asked, names: &names, renamed, most };
+    let run = Run { tx, threads, held, stretches, names: &names };
+    let (others, own) =
+        both(threads, || callers::link_and_write(given), || run.link_and_write(before, parts));
+    let (callers::Linked { callers, changed, parts: others }, mut told) = (others?, own?);
+    parts.merge(tx, others)?;
+    if any_stored(stretches) {
+        told.changed.extend(changed.into_iter().map(|number| (number, i64::MIN)));
+    }
+    told.facts.names = names;
+    Ok((told, callers))
 }
 
-/// The linking of all shares.
+/// The linking of callers with a session.
 struct Run<'r> {
     tx: &'r Transaction,
     threads: usize,
     held: &'r Held,
     stretches: &'r [Stretch],
     names: &'r Names,
-    done: Mutex<Done<'r>>,
-}
-
-/// What shares have given.
-struct Done<'r> {
-    told: Told,
-    keys: Keys,
-    parts: &'r mut Parts,
 }
 
 impl Run<'_> {
-    /// Links the shares, one or two at once.
-    fn link_all(&self, shares: &Mutex<Vec<Choice>>, at_once: usize) -> Result<()> {
-        let some = || -> Result<()> {
-            loop {
-                let next = shares.lock().unwrap_or_else(PoisonError::into_inner).pop();
-                let Some(share) = next else { return Ok(()) };
-                self.link(share)?;
-            }
-        };
-        if at_once < MOST_AT_ONCE {
-            return some();
-        }
-        let (others, mine) = both(at_once, some, some);
-        mine.and(others)
-    }
-
-    /// Links a share and writes it.
-    fn link(&self, share: Choice) -> Result<()> {
-        let (tx, stored) = (self.tx, any_stored(self.stretches));
-        let mut facts = read(tx, share)?;
-        let before = Before::of(&facts);
-        let brought = read_brought(self.held, share)?;
+    /// Links them and writes them; `before` are the answers that the store has.
+    fn link_and_write(
+        &self,
+        before: Option<BTreeMap<u64, u64>>,
+        parts: &mut Parts,
+    ) -> Result<Told> {
+        let tx = self.tx;
+        parts.names.insert(UNDATED_PART.to_owned());
+        let mut facts = read(tx, Choice::WithSession)?;
+        let known = Before::of(&facts);
+        let brought = read_brought(self.held, Choice::WithSession)?;
         let mut moved = sessions_without_date(&brought);
-        let changed = passwords(&brought);
+        let mut changed = passwords(&brought);
         facts.merge(brought);
-        self.add_issues(share, &mut facts, &before)?;
+        self.add_issues(&mut facts, &known)?;
         moved.extend(sessions_whose_keys_are_used(&facts, self.held));
-        moved.retain(|_| stored);
-        let moved = before.moved(&facts, &moved);
+        if before.is_none() {
+            moved.clear();
+        }
+        let moved = known.moved(&facts, &moved);
         let encoded = Encoded::of(&facts)?;
-        let mut rows = Rows::encoded(&facts, &encoded);
-        if !matches!(share, Choice::WithoutSession(_)) {
-            rows = rows.and(Rows::names(self.names));
-        }
-        if rows.is_empty() {
-            return Ok(());
-        }
+        let rows = Rows::encoded(&facts, &encoded).and(Rows::names(self.names));
         let write_state = || rows.write(tx, Place::Part(UNDATED_PART));
         let (state, linked) =
             both(self.threads, write_state, || self.link_and_write_tables(&facts));
         let (answers, tables) = linked?;
-        let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
-        done.parts.add(&LINKING_STATE, state?);
-        done.parts.add_tables(tx, None, tables)?;
-        done.keys.add(&facts);
-        done.told.changed.extend(changed);
-        done.told.moved.extend(moved);
-        done.told.answers.merge(answers);
-        done.told.facts.add(&facts, &encoded)
+        parts.add(&LINKING_STATE, state?);
+        parts.add_tables(tx, None, tables)?;
+        let now = self.write_answers(&facts, &answers, parts)?;
+        let others = before.map(|before| differing(&before, &now)).unwrap_or_default();
+        changed.extend(others.into_iter().map(|number| (number, i64::MIN)));
+        let mut without_date = WithoutDate::new(&tx.scratch())?;
+        without_date.add(&facts, &encoded)?;
+        Ok(Told { answers, facts: without_date, changed, moved })
+    }
+
+    /// Writes what everybody may ask.
+    fn write_answers(
+        &self,
+        facts: &Facts,
+        answers: &Undated,
+        parts: &mut Parts,
+    ) -> Result<BTreeMap<u64, u64>> {
+        let mut all = answers_by_number(self.names, answers);
+        Keys::of(facts).add_answers(&mut all);
+        let numbers = all.iter().map(|(question, answer)| (*question, Some(*answer)));
+        let file = questions::write(self.tx, UNDATED_PART, numbers)?;
+        parts.add(&LINKING_QUESTIONS, file);
+        Ok(all)
     }
 
     /// Adds the grants that issued a key which calls without date show, with the records that put them right
-    /// and those that they put right: nothing but all of them together is the grant. Keys that last are linked where their
-    /// users are: without those they would look like keys that nobody used.
-    ///
-    /// # Errors
-    /// The store's.
-    fn add_issues(&self, share: Choice, facts: &mut Facts, before: &Before) -> Result<()> {
+    /// and those that they put right: nothing but all of them together is the grant.
+    fn add_issues(&self, facts: &mut Facts, before: &Before) -> Result<()> {
         let (tx, held) = (self.tx, self.held);
         let all: HashSet<String> = keys(facts).into_iter().map(str::to_owned).collect();
         let keys: HashSet<&str> = all.iter().map(String::as_str).collect();
@@ -181,7 +166,6 @@ impl Run<'_> {
         let wanted = Wanted { seconds: &seconds, facts: Choice::Grants, answers: Choice::None };
         kept.read(tx, &files, wanted)?;
         held.spills.iter().try_for_each(|spill| kept.read_spill(spill, wanted))?;
-        let users_are_elsewhere = matches!(share, Choice::WithoutSession(_));
         let grants = kept.facts.grants;
         let known = facts.grants.keys().map(|(id, _)| id.clone()).collect::<Vec<_>>();
         let issued = grants.values().filter(|grant| issued_one_of(grant, &keys));
@@ -190,11 +174,8 @@ impl Run<'_> {
             wanted.chain(known.iter().map(String::as_str)),
             grants.values().filter_map(|grant| grant.correction()),
         );
-        for (id, grant) in &grants {
-            let is_elsewhere = users_are_elsewhere && grant.join == Join::LongTermKey;
-            if wanted.contains(id.0.as_str()) && !is_elsewhere {
-                facts.add_grant(id.clone(), grant.clone());
-            }
+        for (id, grant) in grants.iter().filter(|(id, _)| wanted.contains(id.0.as_str())) {
+            facts.add_grant(id.clone(), grant.clone());
         }
         Ok(())
     }
@@ -206,36 +187,6 @@ impl Run<'_> {
         let tables = encode_tables(self.tx, self.threads, &linked, UNDATED_PART)?;
         Ok((answers, tables))
     }
-
-    /// Writes what everybody may ask, and says what of it has changed.
-    fn finish(self, names: Names) -> Result<Told> {
-        let done = self.done.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let Done { mut told, keys, parts } = done;
-        let mut answers = answers_by_number(&names, &told.answers);
-        keys.add_answers(&mut answers);
-        if any_stored(self.stretches) {
-            let others = changed(&questions::undated_answers(self.tx)?, &answers);
-            told.changed.extend(others.into_iter().map(|number| (number, i64::MIN)));
-        }
-        let numbers = answers.iter().map(|(question, answer)| (*question, Some(*answer)));
-        let file = questions::write(self.tx, UNDATED_PART, numbers)?;
-        parts.add(&LINKING_QUESTIONS, file);
-        told.facts.names = names;
-        Ok(told)
-    }
-}
-
-/// How many callers without session there are, some of them perhaps counted twice.
-fn callers_without_session(tx: &Transaction, held: &Held) -> Result<usize> {
-    let parts = tx.parts(&LINKING_STATE)?;
-    let files = parts.get(UNDATED_PART).map_or(&[][..], Vec::as_slice);
-    let mut count = held.callers_without_session.len();
-    tx.read_files(&LINKING_STATE, &["key"], files, None, |batch| {
-        let keys: &StringArray = typed(&batch, "key")?;
-        count += keys.iter().flatten().filter(|key| ids::is_external(key)).count();
-        Ok(())
-    })?;
-    Ok(count)
 }
 
 /// Reads what the store has.
@@ -253,7 +204,7 @@ fn read_brought(held: &Held, share: Choice) -> Result<Facts> {
 
 fn of_no_time(share: Choice, read: impl FnOnce(&mut Kept, Wanted) -> Result<()>) -> Result<Facts> {
     let mut kept = Kept::default();
-    let seconds = single(std::iter::once(UNDATED));
+    let seconds = no_time();
     read(&mut kept, Wanted { seconds: &seconds, facts: share, answers: Choice::None })?;
     Ok(kept.facts)
 }
@@ -273,12 +224,12 @@ pub fn with_linked<R>(
 }
 
 /// Callers of no time, linked: what they rest on is nowhere else.
-fn linked<'f>(facts: &'f Facts, names: &Names) -> Linked<'f> {
+pub fn linked<'f>(facts: &'f Facts, names: &Names) -> Linked<'f> {
     let (nobody, nothing) = (Undated::default(), HashMap::new());
     link(facts, Scope::Undated, Outside { names, undated: &nobody, earlier: &nothing })
 }
 
-/// What the store knew of a share before, as far as it bears on anything else.
+/// What the store knew before, as far as it bears on anything else.
 struct Before {
     /// First calls of role sessions without date, by session.
     first_calls: HashMap<String, i64>,
@@ -303,7 +254,7 @@ impl Before {
 }
 
 /// Numbers of the questions whose answers are others now.
-fn changed(before: &BTreeMap<u64, u64>, now: &BTreeMap<u64, u64>) -> BTreeSet<u64> {
+fn differing(before: &BTreeMap<u64, u64>, now: &BTreeMap<u64, u64>) -> BTreeSet<u64> {
     let differ = |a: &BTreeMap<u64, u64>, b: &BTreeMap<u64, u64>| -> Vec<u64> {
         a.iter().filter(|(q, answer)| b.get(q) != Some(answer)).map(|(q, _)| *q).collect()
     };
@@ -318,10 +269,11 @@ struct Keys {
 }
 
 impl Keys {
-    fn add(&mut self, facts: &Facts) {
+    fn of(facts: &Facts) -> Keys {
+        let mut keys = Keys::default();
         for grant in facts.grants.values() {
             if let Some(key) = grant.issued_access_key_id.as_deref() {
-                let known = self.issued.entry(key.to_owned()).or_default();
+                let known = keys.issued.entry(key.to_owned()).or_default();
                 known.push((grant.event_time, grant.event_id.clone()));
                 let original = grant.correction().map(|(_, original)| original);
                 let original = original.filter(|id| facts.has_grant(id));
@@ -331,9 +283,10 @@ impl Keys {
         for (id, credential) in &facts.credentials {
             if let Some(key) = &credential.access_key_id {
                 let first = credential.first_event_at.unwrap_or(i64::MIN);
-                self.used.push((key.clone(), (first, id.clone())));
+                keys.used.push((key.clone(), (first, id.clone())));
             }
         }
+        keys
     }
 
     /// Adds the answers about keys that were issued.
@@ -345,8 +298,6 @@ impl Keys {
         }
         for (key, mut known) in self.issued {
             known.sort_unstable();
-            // A grant may have come with several shares.
-            known.dedup();
             add_answer(all, Question::Key(&key), number_of(&known));
         }
     }

@@ -154,18 +154,10 @@ impl WithoutDate {
         self.obtainers.contains(&number(Some(id)))
     }
 
-    /// One credential.
-    ///
-    /// # Errors
-    /// [`Error::Io`](crate::error::Error::Io); the decoder's: a defect of ours.
-    pub fn credential(&self, id: &str) -> Result<Option<Box<CredentialFacts>>> {
-        self.credentials.get(id).map(|packed| self.value(packed)).transpose()
-    }
-
     /// Role sessions without creation date, for which `wanted` says so.
     ///
     /// # Errors
-    /// As [`WithoutDate::credential`].
+    /// [`Error::Io`](crate::error::Error::Io); the decoder's: a defect of ours.
     pub fn sessions_without_date(&self, wanted: impl Fn(&str) -> bool) -> Result<Credentials> {
         let begun: HashSet<u64> = self
             .first_calls
@@ -180,7 +172,7 @@ impl WithoutDate {
     /// Credentials with one of these keys.
     ///
     /// # Errors
-    /// As [`WithoutDate::credential`].
+    /// As [`WithoutDate::sessions_without_date`].
     pub fn users_of(&self, keys: &HashSet<String>) -> Result<Credentials> {
         let numbers: HashSet<u64> = keys.iter().map(|key| number(Some(key))).collect();
         let all = self.matching(|by| numbers.contains(&by.key))?.into_iter();
@@ -193,7 +185,7 @@ impl WithoutDate {
     /// Credentials of these sessions.
     ///
     /// # Errors
-    /// As [`WithoutDate::credential`].
+    /// As [`WithoutDate::sessions_without_date`].
     pub fn of_sessions(&self, sessions: &HashSet<String>) -> Result<Credentials> {
         let numbers: HashSet<u64> = sessions.iter().map(|id| number(Some(id))).collect();
         let all = self.matching(|by| numbers.contains(&by.session))?.into_iter();
@@ -211,7 +203,7 @@ impl WithoutDate {
     /// Grants that issued one of these keys, with the records that corrections join to them.
     ///
     /// # Errors
-    /// As [`WithoutDate::credential`].
+    /// As [`WithoutDate::sessions_without_date`].
     pub fn issues_of(&self, keys: &HashSet<String>) -> Result<Vec<Grant>> {
         let numbers: HashSet<u64> = keys.iter().map(|key| number(Some(key))).collect();
         let near = self.grants.iter().filter(|packed| numbers.contains(&packed.by.key));
@@ -235,7 +227,7 @@ impl WithoutDate {
     /// `sign_ins` are seconds by account and name. Older ones bear on nothing.
     ///
     /// # Errors
-    /// As [`WithoutDate::credential`].
+    /// As [`WithoutDate::sessions_without_date`].
     pub fn passwords_before(&self, sign_ins: &SignIns) -> Result<Vec<Grant>> {
         let mut set: HashMap<(&str, &str), Vec<SetBy>> = HashMap::new();
         for packed in &self.grants {

@@ -110,7 +110,7 @@ impl Names {
     }
 
     /// What a user is called; the last name of one who had several.
-    pub(super) fn user_arn(&self, account: Option<&str>, id: Option<&str>) -> Option<&str> {
+    pub fn user_arn(&self, account: Option<&str>, id: Option<&str>) -> Option<&str> {
         last_name(self.arns(account, id)?)
     }
 

@@ -256,9 +256,12 @@ impl PackedAnswer {
     }
 
     fn answer(&self) -> &Answer {
+        self.answer.get_or_init(|| Box::new(self.read()))
+    }
+
+    fn read(&self) -> Answer {
         // Bytes of ours can be read; if ever not, nobody is named.
-        let read = || unpack(&self.bytes).unwrap_or_else(|_| Answer::nobody());
-        self.answer.get_or_init(|| Box::new(read()))
+        unpack(&self.bytes).unwrap_or_else(|_| Answer::nobody())
     }
 }
 
@@ -297,6 +300,21 @@ impl Undated {
     fn answer(&self, credential_id: &str) -> Option<&Answer> {
         self.answers.get(credential_id).map(PackedAnswer::answer)
     }
+
+    /// What is told of a caller; keeps nothing of it but the bytes that are there.
+    pub fn told(&self, credential_id: &str) -> Option<Answer> {
+        let packed = self.answers.get(credential_id)?;
+        Some(packed.read())
+    }
+
+    /// What is told of each, as numbers of question and answer.
+    pub fn by_number(&self) -> BTreeMap<u64, u64> {
+        let mut all = BTreeMap::new();
+        for (id, answer) in &self.answers {
+            add_answer(&mut all, Question::Answer(id), answer.number);
+        }
+        all
+    }
 }
 
 /// Everything outside of a stretch of time.
@@ -328,13 +346,10 @@ fn only(keys: &BTreeSet<String>) -> Option<&str> {
 /// All answers that hold everywhere, as numbers of question and answer: what differs between two states
 /// has changed.
 pub fn answers_by_number(names: &Names, undated: &Undated) -> BTreeMap<u64, u64> {
-    let mut all = BTreeMap::new();
+    let mut all = undated.by_number();
     names.each_answer(|question, answer| {
         add_answer(&mut all, question, xxh3_64(answer.as_bytes()));
     });
-    for (id, answer) in &undated.answers {
-        add_answer(&mut all, Question::Answer(id), answer.number);
-    }
     for (session, keys) in &undated.keys {
         // A third key changes nothing: which of two it was is not known either.
         add_answer(&mut all, Question::OnlyKeyOf(session), number_of(&only(keys)));
